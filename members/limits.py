@@ -1,0 +1,52 @@
+"""Every number of the sign-in, declared once. Each can be set with LIMIT_<NAME> in the environment.
+
+Seconds unless the name says otherwise. Sources: docs/decisions/0005-limits.md.
+"""
+
+from django.conf import settings
+
+DEFAULTS = {
+    # One-time code (NIST SP 800-63B-4 §3.1.3.2, OWASP ASVS 5.0 §6.5)
+    "CODE_DIGITS": 6,
+    "CODE_LIFETIME": 300,
+    "CODE_ATTEMPTS": 5,
+    # Wrong codes across challenges (NIST SP 800-63B-4 §3.2.2)
+    "CODE_FAILURES_PER_HOUR": 10,
+    "CODE_FAILURES_IN_A_ROW": 100,
+    "TOTP_FAILURES": 10,
+    "TOTP_WINDOW": 3600,
+    # Texts: minimal waits between two texts of one sign-in, then quotas
+    "RESEND_FIRST_WAIT": 30,
+    "RESEND_SECOND_WAIT": 60,
+    "RESEND_NEXT_WAIT": 120,
+    "SENDS_PER_PHONE_HOUR": 5,
+    "SENDS_PER_PHONE_DAY": 10,
+    "SENDS_PER_ADDRESS": 60,
+    "SENDS_PER_ADDRESS_WINDOW": 600,
+    "SENDS_GLOBAL_HOUR": 100_000,
+    # Wrong passwords: free failures, then waits of 30 s doubling to 15 min
+    "PASSWORD_FAILURES_PAIR": 5,
+    "PASSWORD_FAILURES_ACCOUNT": 20,
+    "PASSWORD_FAILURES_ADDRESS": 100,
+    "PASSWORD_WINDOW": 3600,
+    "WAIT_FIRST": 30,
+    "WAIT_LONGEST": 900,
+    # Password (CNIL 2022-100, ASVS 6.2)
+    "PASSWORD_SHORTEST": 12,
+    "PASSWORD_LONGEST": 128,
+    # Between the password and the code
+    "PENDING_LIFETIME": 600,
+    # Sessions (NIST SP 800-63B-4 §2.2.3, ASVS 7)
+    "SESSION_IDLE": 900,
+    "SESSION_ABSOLUTE": 43_200,
+    "SESSION_TOUCH": 60,
+    # Gate before the password hash, per process
+    "GATE_QUEUE": 8,
+    "GATE_WAIT_MS": 1_500,
+    "GATE_RETRY_AFTER": 5,
+}
+
+
+def limit(name: str) -> int:
+    """The value in force of one limit. Raises KeyError on a name that is not declared."""
+    return settings.LIMITS[name]

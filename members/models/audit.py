@@ -1,0 +1,82 @@
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class AppendOnly(Exception):
+    """The trail is written once: nothing there changes or disappears."""
+
+
+class AppendOnlyQuerySet(models.QuerySet):
+    def update(self, **kwargs):
+        raise AppendOnly
+
+    def delete(self):
+        raise AppendOnly
+
+
+class AppendOnlyModel(models.Model):
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args, **kwargs):
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        raise AppendOnly
+
+
+class AuditEvent(AppendOnlyModel):
+    """Something that happened: who, about whom, when, from where. Written by `members.audit.record`."""
+
+    at = models.DateTimeField(_("quand"), default=timezone.now)
+    action = models.CharField(_("action"), max_length=60)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="audit_events",
+        verbose_name=_("compte"),
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("auteur"),
+    )
+    address = models.CharField(_("adresse"), max_length=45, blank=True)
+    browser = models.CharField(_("navigateur"), max_length=120, blank=True)
+    details = models.JSONField(_("détails"), default=dict)
+    digest = models.CharField(_("empreinte"), max_length=64)
+
+    class Meta:
+        verbose_name = _("événement")
+        verbose_name_plural = _("journal")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-at"], name="audit_by_user"),
+            models.Index(fields=["action", "-at"], name="audit_by_action"),
+        ]
+
+    def __str__(self):
+        return f"{self.at:%d/%m/%Y %H:%M:%S} · {self.action}"
+
+
+class AuditLink(AppendOnlyModel):
+    """One link of the chain: an event's place, and a digest over the event and the link before."""
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="link")
+    chain = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self):
+        return str(self.position)

@@ -1,0 +1,197 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from members import nir, phones, sealing
+from members.models.period import Period, PeriodQuerySet
+
+NIR_PURPOSE = "nir"
+
+
+class Civility(models.TextChoices):
+    MADAME = "MME", _("Madame")
+    MONSIEUR = "M", _("Monsieur")
+    NONE = "", _("Sans civilité")
+
+
+class NirAbsence(models.TextChoices):
+    """Why a person has no NIR here. (domain.md §4.1)"""
+
+    PENDING = "en_attente", _("Immatriculation en cours")
+    FOREIGN = "etranger", _("Assuré d'un régime étranger")
+    REFUSED = "non_communique", _("Non communiqué")
+    ERASED = "efface", _("Effacé en fin de conservation")
+    NOT_NEEDED = "", _("Sans objet : le NIR est connu")
+
+
+class Person(models.Model):
+    """Identity shared by the member and his ayants droit.
+
+    The NIR is never a plain column: `set_nir` seals it, `nir` opens it, `nir_masked` shows it.
+    """
+
+    civility = models.CharField(
+        _("civilité"), max_length=3, choices=Civility.choices, blank=True, default=""
+    )
+    birth_name = models.CharField(_("nom de naissance"), max_length=100)
+    usage_name = models.CharField(_("nom d'usage"), max_length=100, blank=True)
+    first_names = models.CharField(_("prénoms"), max_length=150)
+    birth_date = models.DateField(_("date de naissance"))
+    birth_rank = models.PositiveSmallIntegerField(
+        _("rang de naissance"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(9)],
+        help_text=_("De 1 à 9. Distingue des jumeaux."),
+    )
+    nir_sealed = models.TextField(_("NIR chiffré"), blank=True, editable=False)
+    nir_digest = models.UUIDField(_("empreinte du NIR"), null=True, editable=False, db_index=True)
+    nir_absence = models.CharField(
+        _("motif d'absence du NIR"),
+        max_length=20,
+        choices=NirAbsence.choices,
+        blank=True,
+        default=NirAbsence.NOT_NEEDED,
+    )
+    email = models.EmailField(_("adresse e-mail"), blank=True)
+    address = models.CharField(_("adresse"), max_length=200, blank=True)
+    postal_code = models.CharField(_("code postal"), max_length=10, blank=True)
+    city = models.CharField(_("ville"), max_length=100, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(nir_sealed="", nir_digest__isnull=True) & ~Q(nir_absence="")
+                | ~Q(nir_sealed="") & Q(nir_digest__isnull=False, nir_absence=""),
+                name="%(class)s_nir_or_reason",
+                violation_error_message=_("Indiquez le NIR, ou pourquoi il est absent."),
+            ),
+            models.CheckConstraint(
+                condition=Q(birth_rank__range=(1, 9)), name="%(class)s_birth_rank_1_to_9"
+            ),
+        ]
+
+    def __str__(self):
+        return self.full_name
+
+    @property
+    def last_name(self) -> str:
+        return self.usage_name or self.birth_name
+
+    @property
+    def first_name(self) -> str:
+        return self.first_names.split(" ")[0]
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    def set_nir(self, number: str) -> None:
+        """Seals a valid NIR and clears the reason of absence. Raises nir.InvalidNir."""
+        number = nir.compact(number)
+        self.nir_sealed = sealing.seal(number)
+        self.nir_digest = sealing.digest(number, NIR_PURPOSE)
+        self.nir_absence = NirAbsence.NOT_NEEDED
+
+    @property
+    def nir(self) -> str:
+        """The NIR in clear, or an empty string. Whoever shows it records why: audit.nir_revealed."""
+        return sealing.unseal(self.nir_sealed) if self.nir_sealed else ""
+
+    @property
+    def nir_masked(self) -> str:
+        return nir.masked(self.nir) if self.nir_sealed else self.get_nir_absence_display()
+
+
+class Member(Person):
+    """The adhérent: he subscribes, and holds the account while he has one."""
+
+    number = models.CharField(
+        _("numéro d'adhérent"),
+        max_length=20,
+        unique=True,
+        validators=[RegexValidator(r"^[0-9A-Z]{4,20}\Z", _("Chiffres et majuscules."))],
+    )
+    user = models.OneToOneField(
+        "members.User",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="member",
+        verbose_name=_("compte"),
+    )
+    phone = models.CharField(
+        _("téléphone mobile"),
+        max_length=16,
+        blank=True,
+        help_text=_("Les codes de connexion y sont envoyés."),
+    )
+
+    class Meta(Person.Meta):
+        verbose_name = _("adhérent")
+        verbose_name_plural = _("adhérents")
+        constraints = [
+            *Person.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(phone="") | Q(phone__regex=r"^\+[1-9][0-9]{6,14}$"),
+                name="member_phone_is_e164",
+            ),
+        ]
+        indexes = [models.Index(fields=["birth_name"], name="member_by_birth_name")]
+
+    def clean(self):
+        super().clean()
+        if self.phone:
+            try:
+                self.phone = phones.mobile_e164(self.phone)
+            except ValidationError as error:
+                raise ValidationError({"phone": error}) from None
+        if self.user_id and self.user.is_staff:
+            raise ValidationError({"user": _("Un compte de l'équipe n'est jamais un adhérent.")})
+
+    @property
+    def phone_masked(self) -> str:
+        return phones.masked(self.phone) if self.phone else ""
+
+
+class Link(models.TextChoices):
+    CONJOINT = "conjoint", _("conjoint")
+    PACS = "pacs", _("partenaire de PACS")
+    CONCUBIN = "concubin", _("concubin")
+    ENFANT = "enfant", _("enfant")
+    ASCENDANT = "ascendant", _("ascendant")
+
+
+class AyantDroit(Period, Person):
+    """A person covered through a member. An adult one is a data subject in his own right."""
+
+    member = models.ForeignKey(
+        Member, on_delete=models.CASCADE, related_name="ayants_droit", verbose_name=_("adhérent")
+    )
+    reference = models.CharField(
+        _("référence"), max_length=20, help_text=_("Propre à l'adhérent, par exemple 01.")
+    )
+    link = models.CharField(_("lien"), max_length=10, choices=Link.choices)
+
+    objects = PeriodQuerySet.as_manager()
+
+    class Meta(Person.Meta):
+        verbose_name = _("ayant droit")
+        verbose_name_plural = _("ayants droit")
+        ordering = ["birth_date", "birth_rank"]
+        constraints = [
+            *Person.Meta.constraints,
+            *Period.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["member", "reference"], name="ayantdroit_reference_once_per_member"
+            ),
+            models.UniqueConstraint(
+                fields=["member", "birth_date", "birth_rank"],
+                name="ayantdroit_told_apart_by_birth_date_and_rank",
+                violation_error_message=_(
+                    "Deux personnes nées le même jour ont besoin de rangs différents."
+                ),
+            ),
+        ]

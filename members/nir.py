@@ -1,0 +1,36 @@
+"""The NIR (numéro de sécurité sociale): what a valid one is, and how it is shown.
+
+Rule: docs/glossary.md, « NIR »: 13 characters and a key of 2 digits, key = 97 − (n mod 97), Corsica as
+2A or 2B, month 01–12, 20–42 or 50–99, first digit among 1, 2, 3, 4, 7, 8.
+"""
+
+from stdnum.exceptions import ValidationError as StdnumError
+from stdnum.fr import nir as stdnum_nir
+
+PUBLIC_SPECIMENS = frozenset({"269054958815780"})
+
+
+class InvalidNir(ValueError):
+    pass
+
+
+def compact(value: str) -> str:
+    """The 15 characters of a valid NIR, spaces dropped, letters in capitals. Raises InvalidNir."""
+    try:
+        number = stdnum_nir.validate(value.strip().upper())
+    except (StdnumError, UnicodeError) as error:
+        raise InvalidNir(str(error)) from None
+    if not number.isascii() or number[0] not in "123478" or not _month_exists(number[3:5]):
+        raise InvalidNir("sex or month")
+    if number in PUBLIC_SPECIMENS:
+        raise InvalidNir("public specimen")
+    return number
+
+
+def _month_exists(month: str) -> bool:
+    return month.isdigit() and (1 <= int(month) <= 12 or 20 <= int(month) <= 42 or int(month) >= 50)
+
+
+def masked(number: str) -> str:
+    """« 1 78 •• •• ••• ••• •• »: sex and year only, never enough to find the rest."""
+    return f"{number[0]} {number[1:3]} •• •• ••• ••• ••"

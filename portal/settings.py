@@ -1,0 +1,230 @@
+"""The portal's settings, from the environment only. Each variable: docs/configuration.md."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+from members.limits import DEFAULTS
+from portal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# DEBUG=1 means « a demonstration or a developer's machine »: invented people, the demo phone, stand-in
+# secrets. Django's own DEBUG stays off everywhere: no page ever shows a stack trace, the console does.
+DEMO = env.boolean("DEBUG")
+DEBUG = False
+
+SECRET_KEY = env.secret("SECRET_KEY", demo="demo-only-secret-key-" + "0" * 40)
+OTP_PEPPER = env.secret("OTP_PEPPER", demo="demo-only-pepper-" + "0" * 40)
+FIELD_ENCRYPTION_KEYS = [
+    key.strip()
+    for key in env.secret(
+        "FIELD_ENCRYPTION_KEYS", demo="ZGVtby1vbmx5LWZpZWxkLWVuY3J5cHRpb24ta2V5LTA="
+    ).split(",")
+    if key.strip()
+]
+
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or ""
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS", f"{PUBLIC_HOST},localhost,127.0.0.1,[::1]" if DEMO else PUBLIC_HOST
+)
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+HTTPS = PUBLIC_URL.startswith("https://")
+
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "portal.apps.PortalAdminConfig",
+    "members.apps.MembersConfig",
+    "incidents.apps.IncidentsConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "members.middleware.ClosedPagesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "members.middleware.AccountMiddleware",
+    "members.middleware.DeviceMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# SQLite is the embedded default: write-ahead log, and transactions that take their lock at once.
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.secret("DATABASE_URL", required=False)
+        or f"sqlite:///{BASE_DIR / 'data' / 'portal.sqlite3'}",
+        conn_max_age=600,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.secret("REDIS_URL", required=False)
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 0.3, "socket_timeout": 0.5},
+            "KEY_PREFIX": "portal",
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Accounts and sign-in (docs/security.md)
+AUTH_USER_MODEL = "members.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "home"
+SIGNIN_LANDING = "incidents.banners.landing"
+LIMITS = {name: env.integer(f"LIMIT_{name}", default) for name, default in DEFAULTS.items()}
+PASSWORD_HASHERS = ["members.hashers.Argon2"]
+ARGON2_MEMORY_KIB = env.integer("ARGON2_MEMORY_KIB", 47_104)
+ARGON2_TIME = env.integer("ARGON2_TIME", 1)
+ARGON2_PARALLELISM = env.integer("ARGON2_PARALLELISM", 1)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "members.passwords.LengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "members.passwords.PersonalValidator"},
+]
+OTP_TOTP_ISSUER = "Mutuelle du Rivage"
+OTP_TOTP_THROTTLE_FACTOR = 0  # its waits have no ceiling: members.throttle counts instead
+
+SESSION_ENGINE = "members.sessions"
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrftoken"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+SECURE_SSL_REDIRECT = HTTPS and env.boolean("SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^sante/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# Texts (docs/operations.md)
+SMS_GATEWAYS = {
+    "console": "members.sms.console.ConsoleGateway",
+    "memory": "members.sms.memory.MemoryGateway",
+    "twilio": "members.sms.twilio.TwilioGateway",
+}
+
+
+def _gateway(name: str) -> str:
+    return SMS_GATEWAYS.get(name, name)
+
+
+SMS_GATEWAY = _gateway(env.text("SMS_GATEWAY", "memory" if DEMO else "twilio"))
+SMS_FALLBACK_GATEWAY = _gateway(env.text("SMS_FALLBACK_GATEWAY"))
+TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env.secret("TWILIO_AUTH_TOKEN", required="twilio" in SMS_GATEWAY)
+TWILIO_AUTH_TOKEN_PREVIOUS = env.secret("TWILIO_AUTH_TOKEN_PREVIOUS", required=False)
+TWILIO_FROM = env.text("TWILIO_FROM")
+TWILIO_MESSAGING_SERVICE_SID = env.text("TWILIO_MESSAGING_SERVICE_SID")
+TWILIO_BASE_URL = env.text("TWILIO_BASE_URL")
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Paris"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "data" / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEMO
+WHITENOISE_AUTOREFRESH = False
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "members": {"level": "INFO"},
+        "incidents": {"level": "INFO"},
+        "portal": {"level": "INFO"},
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "twilio.http_client": {"level": "WARNING"},
+    },
+}
