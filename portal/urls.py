@@ -1,4 +1,22 @@
+from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from portal import errors, health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="home"), name="root"),
+    path("", include("members.urls")),
+    path("", include("incidents.urls")),
+    path("admin/", admin.site.urls),
+    path("sante/vivant/", health.live, name="live"),
+    path("sante/pret/", health.ready, name="ready"),
+]
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("portal.demo.urls")))
+
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.not_found
+handler500 = errors.server_error

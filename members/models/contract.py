@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -102,3 +103,17 @@ class Adhesion(Period):
 
     def __str__(self):
         return f"{self.contract} · {self.start:%d/%m/%Y}"
+
+    def clean(self):
+        """Refuses to leave an ayant droit without adhésion. (domain.md §4.3)"""
+        super().clean()
+        if not self.member_id or not self.start:
+            return
+        others = [*self.member.adhesions.exclude(pk=self.pk), self]
+        for person in self.member.ayants_droit.all():
+            gap = gap_in(person.start, person.end, others)
+            if gap:
+                raise ValidationError(
+                    _("%(person)s n'aurait plus d'adhésion le %(day)s.")
+                    % {"person": person, "day": f"{gap:%d/%m/%Y}"}
+                )

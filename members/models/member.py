@@ -1,13 +1,22 @@
+from django.contrib.postgres.indexes import OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from members import nir, phones, sealing
-from members.models.period import Period, PeriodQuerySet
+from members.models.period import Period, PeriodQuerySet, gap_in
 
 NIR_PURPOSE = "nir"
+
+
+class Prefix(OpClass):
+    """PostgreSQL's operator class for « begins with »; plain elsewhere."""
+
+    def as_sqlite(self, compiler, connection, **context):
+        return compiler.compile(self.get_source_expressions()[0])
 
 
 class Civility(models.TextChoices):
@@ -132,6 +141,7 @@ class Member(Person):
     class Meta(Person.Meta):
         verbose_name = _("adhérent")
         verbose_name_plural = _("adhérents")
+        permissions = [("reveal_nir", _("Peut afficher un NIR en entier"))]
         constraints = [
             *Person.Meta.constraints,
             models.CheckConstraint(
@@ -139,7 +149,11 @@ class Member(Person):
                 name="member_phone_is_e164",
             ),
         ]
-        indexes = [models.Index(fields=["birth_name"], name="member_by_birth_name")]
+        indexes = [
+            # what staff type: the beginning of a name, in any case
+            models.Index(Prefix(Upper("birth_name"), "varchar_pattern_ops"), name="member_by_birth_name"),
+            models.Index(Prefix(Upper("usage_name"), "varchar_pattern_ops"), name="member_by_usage_name"),
+        ]
 
     def clean(self):
         super().clean()
@@ -195,3 +209,13 @@ class AyantDroit(Period, Person):
                 ),
             ),
         ]
+
+    def clean(self):
+        """Keeps the period within the member's adhésions. (domain.md §4.3)"""
+        super().clean()
+        if self.member_id and self.start:
+            gap = gap_in(self.start, self.end, self.member.adhesions.all())
+            if gap:
+                raise ValidationError(
+                    {"start": _("L'adhérent n'a pas d'adhésion le %(day)s.") % {"day": f"{gap:%d/%m/%Y}"}}
+                )

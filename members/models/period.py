@@ -1,6 +1,6 @@
 """Periods of inclusive dates; an open end is null. (domain.md §3)"""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
@@ -39,6 +39,19 @@ class Period(models.Model):
 
     def holds(self, day: date) -> bool:
         return self.start <= day <= (self.end or FOREVER)
+
+
+def gap_in(start: date, end: date | None, periods) -> date | None:
+    """The first day of [start, end] that none of `periods` holds, or None. All are inclusive."""
+    day, last = start, end or FOREVER
+    for period in sorted(periods, key=lambda period: period.start):
+        if period.start > day:
+            break
+        if (period.end or FOREVER) >= day:
+            if (period.end or FOREVER) >= last:
+                return None
+            day = period.end + timedelta(days=1)
+    return day
 
 
 class NoOverlap(ExclusionConstraint):

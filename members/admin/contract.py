@@ -1,0 +1,31 @@
+from django.contrib import admin
+
+from members.models import Contract, Delegation, Employer, Holding
+
+
+class DelegationInline(admin.TabularInline):
+    model = Delegation
+    fields = ["operator", "domain", "start", "end", "convention_type", "csr"]
+    show_change_link = True
+    extra = 0
+
+
+class HoldingInline(admin.TabularInline):
+    model = Holding
+    extra = 0
+
+
+@admin.register(Employer)
+class EmployerAdmin(admin.ModelAdmin):
+    list_display = ["name", "siren"]
+    search_fields = ["name", "=siren"]
+
+
+@admin.register(Contract)
+class ContractAdmin(admin.ModelAdmin):
+    list_display = ["number", "kind", "employer", "plan", "phone", "start", "end"]
+    list_filter = ["kind"]
+    list_select_related = ["employer"]
+    search_fields = ["=number", "employer__name"]
+    autocomplete_fields = ["employer"]
+    inlines = [DelegationInline, HoldingInline]

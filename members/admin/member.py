@@ -1,0 +1,193 @@
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpResponseNotAllowed
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from members import audit, nir
+from members.admin.readonly import LargeTable
+from members.models import Adhesion, AyantDroit, Member
+
+SHOWN_EVENTS = 50
+
+
+class PersonForm(forms.ModelForm):
+    """A person's form, where a NIR can be typed in but is never filled in from what is known."""
+
+    new_nir = forms.CharField(
+        label=_("Nouveau NIR"),
+        max_length=21,
+        required=False,
+        help_text=_("Vide : le NIR connu ne change pas."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_new_nir(self):
+        typed = self.cleaned_data["new_nir"]
+        if not typed:
+            return ""
+        try:
+            return nir.compact(typed)
+        except nir.InvalidNir:
+            raise ValidationError(_("Ce NIR n'est pas valide. Vérifiez ses 15 caractères.")) from None
+
+    def clean(self):
+        cleaned = super().clean()
+        number, absence = cleaned.get("new_nir"), cleaned.get("nir_absence")
+        if number and absence:
+            self.add_error("nir_absence", _("Un NIR saisi n'a pas de motif d'absence."))
+        elif number:
+            self.instance.set_nir(number)
+        elif absence:
+            self.instance.nir_sealed, self.instance.nir_digest = "", None
+        elif not self.instance.nir_sealed and "new_nir" not in self.errors:
+            self.add_error("new_nir", _("Indiquez le NIR, ou pourquoi il est absent."))
+        return cleaned
+
+
+class AdhesionInline(admin.TabularInline):
+    model = Adhesion
+    autocomplete_fields = ["contract"]
+    extra = 0
+
+
+class AyantDroitInline(admin.TabularInline):
+    model = AyantDroit
+    fields = ["reference", "link", "birth_name", "first_names", "birth_date", "birth_rank", "start", "end"]
+    readonly_fields = fields
+    show_change_link = True
+    extra = 0
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class RevealForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Pourquoi avez-vous besoin de ce numéro ?"),
+        min_length=10,
+        max_length=300,
+        help_text=_("Enregistré au journal avec votre nom. Jamais pour identifier un appelant."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class PersonAdmin(LargeTable):
+    """Masked NIR, and one page that shows it against a recorded reason."""
+
+    form = PersonForm
+
+    def get_urls(self):
+        name = f"{self.opts.app_label}_{self.opts.model_name}_nir"
+        own = [path("<int:pk>/nir/", self.admin_site.admin_view(self.reveal_nir), name=name)]
+        return own + super().get_urls()
+
+    @admin.display(description=_("numéro de sécurité sociale"))
+    def nir_shown(self, person):
+        if not person.nir_sealed:
+            return person.nir_masked
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_nir", args=[person.pk])
+        return format_html('{} · <a href="{}">{}</a>', person.nir_masked, url, _("Afficher en entier"))
+
+    def reveal_nir(self, request, pk):
+        person = self.get_object(request, str(pk))
+        if not request.user.has_perm("members.reveal_nir"):
+            raise PermissionDenied
+        if person is None or not person.nir_sealed:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        if request.method not in ("GET", "POST"):
+            return HttpResponseNotAllowed(["GET", "POST"])
+        form = RevealForm(request.POST or None)
+        shown = ""
+        if request.method == "POST" and form.is_valid():
+            shown = self._reveal(request, person, form.cleaned_data["reason"])
+        context = self.admin_site.each_context(request) | {
+            "title": _("Numéro de sécurité sociale"),
+            "opts": self.opts,
+            "person": person,
+            "form": form,
+            "shown": shown,
+        }
+        return render(request, "admin/members/nir.html", context)
+
+    @transaction.atomic
+    def _reveal(self, request, person, reason: str) -> str:
+        audit.record(
+            "nir.revealed",
+            user=getattr(person, "user", None),
+            request=request,
+            person=f"{self.opts.model_name}/{person.pk}",
+            reason=reason,
+        )
+        return person.nir
+
+
+IDENTITY = ["civility", "birth_name", "usage_name", "first_names", "birth_date", "birth_rank"]
+CONTACT = ["email", "address", "postal_code", "city"]
+
+
+@admin.register(Member)
+class MemberAdmin(PersonAdmin):
+    list_display = ["number", "last_name_shown", "first_names", "birth_date", "account", "phone_masked"]
+    list_select_related = ["user"]
+    search_fields = ["=number", "birth_name__istartswith", "usage_name__istartswith"]
+    search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")
+    inlines = [AdhesionInline, AyantDroitInline]
+    autocomplete_fields = ["user"]
+    fieldsets = [
+        (None, {"fields": ["number", "user", "phone_masked"]}),
+        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
+        (_("Coordonnées"), {"fields": CONTACT}),
+    ]
+    readonly_fields = ["user", "phone_masked", "nir_shown"]
+    change_form_template = "admin/members/member/change_form.html"
+
+    @admin.display(description=_("nom"), ordering="birth_name")
+    def last_name_shown(self, member):
+        return member.last_name
+
+    @admin.display(description=_("compte"))
+    def account(self, member):
+        if member.user is None:
+            return _("aucun")
+        return _("ouvert") if member.user.may_sign_in else _("fermé ou suspendu")
+
+    @admin.display(description=_("téléphone de connexion"))
+    def phone_masked(self, member):
+        return member.phone_masked or _("aucun")
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        member = self.get_object(request, object_id)
+        follow = {}
+        if member and member.user:
+            follow = {
+                "device": getattr(member.user, "sms_device", None),
+                "texts": member.user.texts.order_by("-created_at")[:SHOWN_EVENTS],
+                "events": member.user.audit_events.select_related("actor")[:SHOWN_EVENTS],
+            }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **follow})
+
+
+@admin.register(AyantDroit)
+class AyantDroitAdmin(PersonAdmin):
+    list_display = ["last_name", "first_names", "birth_date", "birth_rank", "link", "member", "start", "end"]
+    list_select_related = ["member"]
+    search_fields = ["=member__number", "birth_name__istartswith", "usage_name__istartswith"]
+    search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")
+    autocomplete_fields = ["member"]
+    fieldsets = [
+        (None, {"fields": ["member", "reference", "link", "start", "end"]}),
+        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
+        (_("Coordonnées"), {"fields": CONTACT}),
+    ]
+    readonly_fields = ["nir_shown"]

@@ -1,0 +1,142 @@
+"""The trail: append-only events, each sealed by a keyed digest, then chained one to the next.
+
+An event is written in the transaction of what it tells, without touching any shared row. A task chains
+the events some seconds later, in order of id: no sign-in waits for another. What a row says is therefore
+protected at once, and that it exists once it is chained. (docs/decisions/0014-audit-chain.md)
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from members.addresses import browser, client_address
+from members.models import AuditEvent, AuditLink
+
+SETTLED_AFTER = timedelta(seconds=5)  # longer than any transaction of ours: no id comes in later
+LATECOMERS = 10_000
+BATCH = 2_000
+
+
+def record(action: str, *, user=None, actor=None, request=None, **details) -> AuditEvent:
+    """Writes one event in the caller's transaction; the actor is the signed-in user unless said.
+
+    `details` must be fit for JSON, and never holds a code, a password, a whole phone number or a NIR.
+    """
+    if actor is None and request is not None and request.user.is_authenticated:
+        actor = request.user
+    event = AuditEvent(
+        action=action,
+        user_id=user.pk if user else None,
+        actor_id=actor.pk if actor else None,
+        address=client_address(request) if request else "",
+        browser=browser(request) if request else "",
+        details=details,
+    )
+    event.digest = _event_digest(event)
+    event.save(force_insert=True)
+    return event
+
+
+def seal() -> int:
+    """Chains the settled events, in order; how many. Safe to run in several places at once."""
+    try:
+        with transaction.atomic():
+            return _seal()
+    except IntegrityError:  # another process chained them: the position is a primary key
+        return 0
+
+
+def _seal() -> int:
+    last = AuditLink.objects.order_by("-position").first()
+    events = AuditEvent.objects.filter(link=None, at__lte=timezone.now() - SETTLED_AFTER)
+    if last:
+        events = events.filter(id__gt=last.event_id - LATECOMERS)
+    position, chain = (last.position, last.chain) if last else (0, "")
+    links = []
+    for event in events.order_by("id")[:BATCH]:
+        position, chain = position + 1, _chain(chain, event)
+        links.append(AuditLink(position=position, event=event, chain=chain))
+    AuditLink.objects.bulk_create(links)
+    return len(links)
+
+
+@dataclass(frozen=True)
+class Breach:
+    """The first row that is not as it was written."""
+
+    row: str
+    what: str
+
+    def __str__(self):
+        return f"{self.row}: {self.what}"
+
+
+def verify() -> Breach | None:
+    """Reads the whole trail; the first broken row, or None."""
+    return next(_breaches_of_events(), None) or next(_breaches_of_chain(), None)
+
+
+def _breaches_of_events() -> Iterator[Breach]:
+    for event in AuditEvent.objects.order_by("id").iterator(BATCH):
+        if not _is_genuine(event):
+            yield Breach(f"event {event.pk} ({event.action})", "altered")
+
+
+def _breaches_of_chain() -> Iterator[Breach]:
+    before = AuditLink(position=0, chain="")
+    links = AuditLink.objects.select_related("event").order_by("position").iterator(BATCH)
+    for previous, link in pairwise(_prepend(before, links)):
+        if link.position != previous.position + 1:
+            yield Breach(f"link {previous.position + 1}", "missing")
+        elif link.event is None or not _is_linked(previous.chain, link):
+            yield Breach(f"link {link.position} (event {link.event_id})", "altered")
+
+
+def _prepend(first, rest):
+    yield first
+    yield from rest
+
+
+def _secrets() -> list[str]:
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def _is_genuine(event: AuditEvent) -> bool:
+    return any(constant_time_compare(event.digest, _event_digest(event, key)) for key in _secrets())
+
+
+def _is_linked(before: str, link: AuditLink) -> bool:
+    return any(
+        constant_time_compare(link.chain, _chain(before, link.event, key)) for key in _secrets()
+    )
+
+
+def _event_digest(event: AuditEvent, secret: str | None = None) -> str:
+    content = [
+        event.at.astimezone(timezone.get_default_timezone()).isoformat(),
+        event.action,
+        event.user_id,
+        event.actor_id,
+        event.address,
+        event.browser,
+        event.details,
+    ]
+    return salted_hmac(
+        "members.audit.event",
+        json.dumps(content, sort_keys=True, ensure_ascii=False),
+        secret=secret,
+        algorithm="sha256",
+    ).hexdigest()
+
+
+def _chain(before: str, event: AuditEvent, secret: str | None = None) -> str:
+    return salted_hmac(
+        "members.audit.chain", f"{before}\0{event.pk}\0{event.digest}", secret=secret, algorithm="sha256"
+    ).hexdigest()

@@ -1,0 +1,228 @@
+"""One-time codes: asked for, sent again, checked. (signin.md §1; NIST SP 800-63B-4 §3.1.3.2)
+
+Checking is three statements, each right whatever happens at the same time: *claim* an attempt, compare
+in constant time, *consume* the challenge. Failures are not kept in a counter of their own: they are the
+attempts of the account's challenges, so that no new code can reset them.
+"""
+
+from datetime import datetime, timedelta
+
+import django_otp
+from django.db import transaction
+from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from members import audit, tasks, throttle
+from members.limits import limit
+from members.models import Challenge, SmsMessage
+from members.models.challenge import Purpose, binding_digest, phone_digest
+
+CLAIM_ROUNDS = 4
+LIFE_TO_SEND = 60  # seconds a code must still live to be worth a text
+
+
+class CodeRefused(Exception):
+    """A code that does not open. Subclasses say why."""
+
+
+class WrongCode(CodeRefused):
+    def __init__(self, attempts_left: int):
+        super().__init__(attempts_left)
+        self.attempts_left = attempts_left
+
+
+class WaitUntil(CodeRefused):
+    """Not looked at, not counted: too many failures before. `until` is when the next try may be made."""
+
+    def __init__(self, until: datetime):
+        super().__init__(until)
+        self.until = until
+
+
+class DeadCode(CodeRefused):
+    """Expired, used, or out of attempts: another challenge is needed."""
+
+
+class TooManyFailures(CodeRefused):
+    """So many wrong codes in a row that only another way in, or the mutual, can help."""
+
+
+class Crowded(CodeRefused):
+    """Other requests for the same challenge won every round; nothing was counted for this one."""
+
+
+def request(user, binding: str, address: str, refund: list[throttle.Hit]) -> Challenge:
+    """A new challenge for the phone of `user`, its text queued. Raises throttle.Throttled.
+
+    `binding` is the secret of the browser that asked. `refund`: hits of the password step to give back
+    in the same statement, now that the password turned out to be right.
+    """
+    throttle.reserve(*_send_hits(user, address), *(hit.refunded() for hit in refund))
+    now = timezone.now()
+    with transaction.atomic():
+        challenge = Challenge.objects.create(
+            user=user,
+            purpose=Purpose.SIGN_IN,
+            binding=binding_digest(binding),
+            phone_digest=phone_digest(user.phone),
+            created_at=now,
+            last_send_at=now,
+            expires_at=now + timedelta(seconds=limit("CODE_LIFETIME")),
+        )
+        send(challenge)
+    return challenge
+
+
+def send(challenge: Challenge) -> SmsMessage:
+    """Queues one text with the code of `challenge`; a task is woken once the transaction commits."""
+    message = SmsMessage.objects.create(user_id=challenge.user_id, challenge=challenge)
+    transaction.on_commit(lambda: tasks.wake_sender(message.pk), robust=True)
+    return message
+
+
+def resend_at(challenge: Challenge) -> datetime | None:
+    """When the same code may be sent again, or None when it would not live long enough."""
+    waits = ("RESEND_FIRST_WAIT", "RESEND_SECOND_WAIT", "RESEND_NEXT_WAIT")
+    wait = limit(waits[min(challenge.sends, len(waits)) - 1])
+    at = challenge.last_send_at + timedelta(seconds=wait)
+    worthwhile_until = challenge.expires_at - timedelta(seconds=LIFE_TO_SEND)
+    exhausted = challenge.attempts >= limit("CODE_ATTEMPTS")
+    return None if exhausted or max(at, timezone.now()) > worthwhile_until else at
+
+
+def resend(challenge: Challenge, address: str) -> None:
+    """Sends the same code again. Raises WaitUntil, DeadCode or throttle.Throttled; never sends twice.
+
+    The row is moved on as it was read: of many requests at once, one sends.
+    """
+    now, at = timezone.now(), resend_at(challenge)
+    if at is None or not challenge.is_alive:
+        raise DeadCode
+    if at > now:
+        raise WaitUntil(at)
+    throttle.reserve(*_send_hits(challenge.user, address))
+    with transaction.atomic():
+        moved = Challenge.objects.filter(
+            pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
+        ).update(sends=F("sends") + 1, last_send_at=now)
+        if not moved:
+            raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
+        send(challenge)
+
+
+def _send_hits(user, address: str) -> list[throttle.Hit]:
+    return [
+        throttle.Hit(throttle.SENDS_PHONE_HOUR, user.phone),
+        throttle.Hit(throttle.SENDS_PHONE_DAY, user.phone),
+        throttle.Hit(throttle.SENDS_ADDRESS, address),
+        throttle.global_hit(),
+    ]
+
+
+def waiting(challenge_id: int, binding: str) -> Challenge | None:
+    """The challenge of this browser with its account, its last text and the failures before it.
+
+    One statement. Adds `text_state`, `text_problem`, `failures_before` (within the hour),
+    `failures_in_a_row_before` and `last_failure_at` to the row.
+    """
+    text = SmsMessage.objects.filter(challenge=OuterRef("pk")).order_by("-created_at")
+    others = Challenge.objects.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk"))
+    hour_ago = timezone.now() - timedelta(hours=1)
+    last_success = (
+        Challenge.objects.filter(user=OuterRef("user"), used_at__isnull=False)
+        .order_by("-created_at")
+        .values("created_at")[:1]
+    )
+    return (
+        Challenge.objects.select_related("user__member", "user__sms_device")
+        .filter(pk=challenge_id, binding=binding_digest(binding))
+        .annotate(
+            text_state=Subquery(text.values("state")[:1]),
+            text_problem=Subquery(text.values("problem")[:1]),
+            failures_before=_failures(others.filter(last_attempt_at__gt=hour_ago)),
+            failures_in_a_row_before=_failures(
+                others.alias(success_at=Subquery(last_success)).filter(
+                    Q(success_at__isnull=True) | Q(created_at__gt=F("success_at"))
+                )
+            ),
+            last_failure_at=Subquery(
+                others.filter(last_attempt_at__gt=hour_ago)
+                .order_by()
+                .values("user")
+                .annotate(at=Max("last_attempt_at"))
+                .values("at")
+            ),
+        )
+        .first()
+    )
+
+
+def _failures(challenges):
+    failures = F("attempts") - Case(When(used_at__isnull=False, then=Value(1)), default=Value(0))
+    summed = challenges.order_by().values("user").annotate(n=Sum(failures)).values("n")
+    return Coalesce(Subquery(summed), 0)
+
+
+def wait_until(challenge: Challenge) -> datetime | None:
+    """Until when no code of this account is looked at, or None. `challenge` comes from `waiting`.
+
+    From the CODE_FAILURES_PER_HOUR-th failure on, 30 s doubling to 15 min, never longer: nobody can
+    lock a member out for days. Raises TooManyFailures after CODE_FAILURES_IN_A_ROW.
+    """
+    if challenge.failures_in_a_row_before + challenge.attempts >= limit("CODE_FAILURES_IN_A_ROW"):
+        raise TooManyFailures
+    beyond = challenge.failures_before + challenge.attempts - limit("CODE_FAILURES_PER_HOUR")
+    if beyond < 0:
+        return None
+    last = max(filter(None, (challenge.last_attempt_at, challenge.last_failure_at)))
+    seconds = min(limit("WAIT_FIRST") << min(beyond, 15), limit("WAIT_LONGEST"))
+    until = last + timedelta(seconds=seconds)
+    return until if until > timezone.now() else None
+
+
+def check(challenge_id: int, binding: str, code: str) -> Challenge:
+    """The challenge that `code` opened, used up. Raises a CodeRefused.
+
+    Of many right codes at once, one passes. Call it outside a transaction: the claim must be committed
+    before the comparison, so that no rollback gives an attempt back.
+    """
+    for _round in range(CLAIM_ROUNDS):
+        challenge = waiting(challenge_id, binding)
+        if challenge is None or not challenge.is_alive:
+            raise DeadCode
+        if challenge.attempts >= limit("CODE_ATTEMPTS"):
+            raise DeadCode
+        until = wait_until(challenge)
+        if until:
+            raise WaitUntil(until)
+        if Challenge.objects.claim(challenge):
+            break
+    else:
+        raise Crowded
+    if not constant_time_compare(code, challenge.code()):
+        raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
+    if not Challenge.objects.consume(challenge):
+        raise DeadCode
+    return challenge
+
+
+def check_totp(user, device, code: str) -> None:
+    """Passes when the authenticator app of `user` shows `code`. Raises WrongCode or WaitUntil.
+
+    django-otp locks the device and accepts each code once; our counter bounds the tries.
+    """
+    hit = throttle.Hit(throttle.TOTP, str(user.pk))
+    try:
+        throttle.reserve(hit)
+    except throttle.Throttled as refusal:
+        raise WaitUntil(refusal.until) from None
+    if not django_otp.verify_token(user, device.persistent_id, code):
+        raise WrongCode(attempts_left=0)
+    throttle.reserve(hit.refunded())
+
+
+def record_failure(request, user, refusal: CodeRefused) -> None:
+    action = "signin.locked" if isinstance(refusal, TooManyFailures) else "signin.code_failed"
+    audit.record(action, user=user, request=request, reason=type(refusal).__name__)

@@ -1,0 +1,231 @@
+"""Who is covered, under what, and who holds the data: what the espace tells a member about himself."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from members.models import Adhesion, AyantDroit, Holding, Member
+from members.models.category import DataCategory
+from members.models.period import FOREVER
+
+
+@dataclass(frozen=True)
+class Service:
+    """An operator who runs, or ran, the tiers payant of a contract; inclusive dates."""
+
+    name: str
+    since: date
+    until: date | None
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Cover:
+    """One adhésion of a member, with the operators of its contract, the present one first."""
+
+    contract_id: int
+    contract_number: str
+    kind_label: str
+    employer: str
+    plan: str
+    phone: str
+    contact: str
+    since: date
+    until: date | None
+    is_current: bool
+    delegations: list[dict] = field(repr=False)
+
+    @property
+    def operators(self) -> list[Service]:
+        today = timezone.localdate()
+        services = {}
+        for row in self.delegations:
+            shared = shared_days(self.since, self.until, row["start"], row["end"])
+            if shared:
+                key = (row["operator"], *shared)
+                services[key] = Service(row["operator"], *shared, _holds(*shared, today))
+        return sorted(services.values(), key=lambda service: service.since, reverse=True)
+
+
+@dataclass(frozen=True)
+class CoveredPerson:
+    name: str
+    kind_label: str
+    is_member: bool
+    rank: int
+    birth_date: date
+    since: date | None
+    until: date | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data of one person is, or was. `state`: « active », « held », « purged » or « ended »."""
+
+    operator: str
+    contract_number: str
+    since: date
+    until: date | None
+    state: str
+    purged_on: date | None
+    categories: list[str]
+
+
+@dataclass(frozen=True)
+class PersonPlaces:
+    name: str
+    kind_label: str
+    places: list[Place]
+
+
+def shared_days(
+    start_a: date, end_a: date | None, start_b: date, end_b: date | None
+) -> tuple[date, date | None] | None:
+    """The days that two inclusive periods share, or None."""
+    first, last = max(start_a, start_b), min(end_a or FOREVER, end_b or FOREVER)
+    if first > last:
+        return None
+    return first, None if last == FOREVER else last
+
+
+def _holds(since: date, until: date | None, day: date) -> bool:
+    return since <= day <= (until or FOREVER)
+
+
+def covers(member: Member) -> list[Cover]:
+    """The adhésions of `member`, the latest first, each with its contract and operators. One statement."""
+    rows = (
+        Adhesion.objects.filter(member=member)
+        .select_related("contract__employer")
+        .annotate(
+            operator=F("contract__delegations__operator__name"),
+            operator_id=F("contract__delegations__operator_id"),
+            delegated_from=F("contract__delegations__start"),
+            delegated_until=F("contract__delegations__end"),
+            categories=F("contract__delegations__categories"),
+        )
+        .order_by("-start", "pk", "-delegated_from")
+    )
+    today = timezone.localdate()
+    found: dict[int, Cover] = {}
+    for row in rows:
+        contract = row.contract
+        cover = found.setdefault(
+            row.pk,
+            Cover(
+                contract_id=contract.pk,
+                contract_number=contract.number,
+                kind_label=contract.get_kind_display(),
+                employer=contract.employer.name if contract.employer else "",
+                plan=contract.plan,
+                phone=contract.phone,
+                contact=contract.contact,
+                since=row.start,
+                until=row.end,
+                is_current=row.holds(today),
+                delegations=[],
+            ),
+        )
+        if row.operator:
+            cover.delegations.append(
+                {
+                    "operator": row.operator,
+                    "operator_id": row.operator_id,
+                    "start": row.delegated_from,
+                    "end": row.delegated_until,
+                    "categories": row.categories,
+                }
+            )
+    return list(found.values())
+
+
+def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
+    """The member, then his ayants droit of today, eldest first. One statement."""
+    today = timezone.localdate()
+    ends = [cover.until for cover in covers]
+    himself = CoveredPerson(
+        name=member.full_name,
+        kind_label=_("adhérent"),
+        is_member=True,
+        rank=member.birth_rank,
+        birth_date=member.birth_date,
+        since=min((cover.since for cover in covers), default=None),
+        until=None if not ends or None in ends else max(ends),
+    )
+    family = [
+        CoveredPerson(
+            name=person.full_name,
+            kind_label=person.get_link_display(),
+            is_member=False,
+            rank=person.birth_rank,
+            birth_date=person.birth_date,
+            since=person.start,
+            until=person.end,
+        )
+        for person in AyantDroit.objects.filter(member=member).on(today)
+    ]
+    return [himself, *family]
+
+
+def places(member: Member) -> list[PersonPlaces]:
+    """For the member and each ayant droit, past ones too: which operator has had his data, and still has.
+
+    Three statements: adhésions with their delegations, holdings, ayants droit.
+    """
+    own = covers(member)
+    holdings = {
+        (holding.operator_id, holding.contract_id): holding
+        for holding in Holding.objects.filter(contract__in={cover.contract_id for cover in own})
+    }
+    himself = PersonPlaces(
+        member.full_name,
+        _("adhérent"),
+        _places([(cover, cover.since, cover.until) for cover in own], holdings),
+    )
+    family = []
+    for person in AyantDroit.objects.filter(member=member):
+        stays = []
+        for cover in own:
+            shared = shared_days(person.start, person.end, cover.since, cover.until)
+            if shared:
+                stays.append((cover, *shared))
+        family.append(
+            PersonPlaces(person.full_name, person.get_link_display(), _places(stays, holdings))
+        )
+    return [himself, *family]
+
+
+def _places(stays: list[tuple[Cover, date, date | None]], holdings) -> list[Place]:
+    today = timezone.localdate()
+    found = {}
+    for cover, since, until in stays:
+        for row in cover.delegations:
+            shared = shared_days(since, until, row["start"], row["end"])
+            if not shared:
+                continue
+            holding = holdings.get((row["operator_id"], cover.contract_id))
+            purged_on = holding.purged_on if holding else None
+            if _holds(*shared, today):
+                state = "active"
+            elif purged_on and purged_on <= today:
+                state = "purged"
+            elif holding or _holds(row["start"], row["end"], today):
+                state = "held"
+            else:
+                state = "ended"
+            place = Place(
+                operator=row["operator"],
+                contract_number=cover.contract_number,
+                since=shared[0],
+                until=shared[1],
+                state=state,
+                purged_on=purged_on,
+                categories=[
+                    category.label for category in DataCategory if category in row["categories"]
+                ],
+            )
+            found[place.operator, place.contract_number, place.since, place.until] = place
+    return sorted(found.values(), key=lambda place: place.since, reverse=True)

@@ -1,0 +1,96 @@
+import re
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+
+from members.limits import limit
+
+LONGEST_NEXT = 500
+
+
+class SignInForm(forms.Form):
+    """What was typed, whole: whether it opens is `members.signin`'s to say."""
+
+    identifiant = forms.CharField(
+        label=_("Identifiant"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "username",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
+        error_messages={
+            "required": _("Saisissez votre identifiant."),
+            "max_length": _("Un identifiant ne dépasse pas 64 caractères."),
+        },
+    )
+    password = forms.CharField(
+        label=_("Mot de passe"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        error_messages={"required": _("Saisissez votre mot de passe.")},
+    )
+    next = forms.CharField(required=False, max_length=LONGEST_NEXT, widget=forms.HiddenInput)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        longest = limit("PASSWORD_LONGEST")
+        self.fields["password"].max_length = longest
+        self.fields["password"].widget.attrs["maxlength"] = str(longest)
+
+    def clean_password(self):
+        password = self.cleaned_data["password"]
+        if len(password) > limit("PASSWORD_LONGEST"):
+            raise ValidationError(
+                _("Un mot de passe ne dépasse pas %(count)d caractères.")
+                % {"count": limit("PASSWORD_LONGEST")}
+            )
+        return password
+
+
+class CodeForm(forms.Form):
+    """Six ASCII digits; spaces, hyphens and what a phone pastes around them are dropped."""
+
+    code = forms.CharField(
+        label=_("Code reçu"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.unreadable = _("Saisissez les %(count)d chiffres du code.") % {
+            "count": limit("CODE_DIGITS")
+        }
+        self.fields["code"].error_messages |= dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"), self.unreadable
+        )
+        self.fields["code"].validators = []
+        self.fields["code"].max_length = None
+
+    def clean_code(self):
+        sent = self.data.getlist("code") if hasattr(self.data, "getlist") else [self.data["code"]]
+        code = re.sub(r"[\s\u00a0\u202f\-\u2010-\u2015]", "", self.cleaned_data["code"])
+        if len(sent) != 1 or not re.fullmatch(r"[0-9]{%d}" % limit("CODE_DIGITS"), code):
+            raise ValidationError(self.unreadable, code="unreadable")
+        return code
+
+
+def safe_next(url: str, request) -> str:
+    """`url` when it leads to a page of this site, else an empty string."""
+    allowed = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if allowed and len(url) <= LONGEST_NEXT else ""

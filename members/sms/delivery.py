@@ -1,0 +1,386 @@
+"""The life of a text after its row is written: claim, send, learn what became of it.
+
+Every move is one conditional update along `SmsState.can_become`; a caller that moves no row does
+nothing. So any number of workers and sweepers may hold the same id, and a crash at any line leaves a
+row that the sweep picks up. A try is counted when it is claimed, before the call: a worker killed in
+between has perhaps sent, and no code is ever sent by more than two such calls.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from members import audit, phones
+from members.limits import limit
+from members.models import Challenge, SmsDevice, SmsMessage
+from members.models.challenge import phone_digest
+from members.models.sms import SmsState
+from members.sms import words
+from members.sms.breaker import Call, breaker_of
+from members.sms.gateway import (
+    AccountFault,
+    Busy,
+    NotSent,
+    Overloaded,
+    Problem,
+    Rejected,
+    SenderFault,
+    SmsError,
+    Text,
+    Uncertain,
+    Unreachable,
+    get_gateway,
+    routes,
+)
+
+log = logging.getLogger(__name__)
+
+MOST_SENDS = 2
+BUSY_PAUSES = (0.25, 0.5, 1.0)
+BUSY_FOR = 5.0  # seconds spent on one busy route
+CALLS_BEGIN_WITHIN = 8.0  # of the claim: with a gateway's own timeout, all ends before STUCK_AFTER
+RETRY_AFTER = timedelta(seconds=3)
+RECEIPT_WAIT = timedelta(seconds=4)
+STUCK_AFTER = timedelta(seconds=15)
+WAKE_UP_LATE = timedelta(seconds=2)  # the task had this long to come
+CLOCK_SKEW = timedelta(seconds=1)  # between the machine that wrote the row and this one
+SWEEP_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says later about one text, in our words."""
+
+    state: SmsState
+    provider_id: str = ""
+    problem: Problem | None = None
+
+
+# ---------------------------------------------------------------------------------------- sending
+
+
+def deliver(message_id: UUID | str) -> None:
+    """Sends this text if it still waits and its code lives long enough. Safe to call any number of times.
+
+    Holds no transaction during the network call, and never raises for what a provider answers.
+    """
+    message = _waiting(message_id)
+    if message is None or _is_over(message) or not _claim(message):
+        return
+    # The code is derived here, between claim and call, and forgotten on return.
+    challenge = message.challenge
+    left = (challenge.expires_at - timezone.now()).total_seconds()
+    text = Text(
+        id=message.pk,
+        to=message.user.phone,
+        body=words.sign_in_code(
+            code=challenge.code(), reference=challenge.reference, seconds_left=left
+        ),
+        lifetime=max(1, min(int(left) - 30, 180)),
+        user=str(message.user),
+    )
+    try:
+        route, provider_id = _send(text)
+    except Rejected as error:
+        _fail(message, error.problem)
+    except Uncertain as error:
+        _give_back(message, error.problem, after=RECEIPT_WAIT, may_be_sent=True)
+    except NotSent as error:
+        _give_back(message, error.problem, after=RETRY_AFTER, may_be_sent=False)
+    else:
+        _accept(message, route, provider_id)
+
+
+def _waiting(message_id: UUID | str) -> SmsMessage | None:
+    return (
+        SmsMessage.objects.filter(pk=message_id)
+        .filter(_due(timezone.now()))
+        .select_related("challenge", "user__member")
+        .first()
+    )
+
+
+def _due(now: datetime) -> Q:
+    return Q(tries__lt=MOST_SENDS) & (
+        Q(state=SmsState.QUEUED, not_before__lte=now + CLOCK_SKEW)
+        | Q(state=SmsState.UNKNOWN, not_before__lte=now)
+    )
+
+
+def _dies_too_soon(now: datetime) -> datetime:
+    """A code that dies before this moment is not worth a text: 60 s, of the 300 that a code lives."""
+    return now + timedelta(seconds=min(60, limit("CODE_LIFETIME") / 5))
+
+
+def _is_over(message: SmsMessage) -> bool:
+    """Ends a text that must not be sent any more; True when it did, or when only a receipt is awaited."""
+    challenge, user = message.challenge, message.user
+    if challenge.used_at is not None:
+        problem = Problem.CODE_USED
+    elif challenge.expires_at < _dies_too_soon(timezone.now()):
+        problem = Problem.CODE_DEAD
+    elif not user.may_sign_in:
+        problem = Problem.ACCOUNT_CLOSED
+    elif not user.phone or not constant_time_compare(
+        phone_digest(user.phone), challenge.phone_digest
+    ):
+        problem = Problem.PHONE_CHANGED
+    else:
+        return False
+    if message.state == SmsState.QUEUED:
+        dead = problem == Problem.CODE_DEAD
+        _move(message, SmsState.EXPIRED if dead else SmsState.CANCELLED, problem=problem)
+    return True
+
+
+def _claim(message: SmsMessage) -> bool:
+    """Takes the text for this caller alone.
+
+    The condition on the challenge is a subquery and no join: with a join Django would put the state
+    inside the subquery too, and PostgreSQL does not look there again after waiting for another claim.
+    """
+    now = timezone.now()
+    alive = Challenge.objects.filter(
+        pk=message.challenge_id, used_at__isnull=True, expires_at__gte=_dies_too_soon(now)
+    )
+    claimed = (
+        SmsMessage.objects.filter(pk=message.pk, challenge_id__in=alive.values("pk"))
+        .filter(_due(now))
+        .update(state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem="")
+    )
+    message.state, message.state_at = SmsState.SENDING, now
+    return bool(claimed)
+
+
+def _send(text: Text) -> tuple[str, str]:
+    """Tries each route in turn; returns the one that took the text and the provider's reference.
+
+    Goes on to another call only after an answer that says « not sent ».
+    """
+    begin_before = time.monotonic() + CALLS_BEGIN_WITHIN
+    problem = Problem.NO_ROUTE
+    for route in routes():
+        try:
+            return route, _send_by(route, text, begin_before)
+        except NotSent as error:
+            if error.problem != Problem.NO_ROUTE:
+                problem = error.problem
+    raise NotSent(problem)
+
+
+def _send_by(route: str, text: Text, begin_before: float) -> str:
+    busy_until = time.monotonic() + BUSY_FOR
+    pauses = iter(BUSY_PAUSES)
+    while True:
+        call = breaker_of(route).begin()
+        if call is None or time.monotonic() > begin_before:
+            raise NotSent(Problem.NO_ROUTE)
+        try:
+            return _call(get_gateway(route), text, call)
+        except Busy:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            pause *= random.uniform(0.75, 1.25)
+            if time.monotonic() + pause > busy_until:
+                raise
+            time.sleep(pause)
+
+
+def _call(gateway, text: Text, call: Call) -> str:
+    """One call, and what it says about the route."""
+    try:
+        provider_id = gateway.send(text)
+    except Rejected:
+        call.succeeded()
+        raise
+    except AccountFault:
+        call.failed(account=True)
+        raise
+    except SenderFault:
+        log.error("The SMS provider refuses our sender, or it is saturated.")
+        raise
+    except Unreachable:
+        call.failed(connecting=True)
+        raise
+    except (Overloaded, Uncertain):
+        call.failed()
+        raise
+    except SmsError:
+        raise
+    except Exception as error:
+        # Its message and its frames may hold the number and the code: only its type is told.
+        log.error("An SMS gateway raised %s.", type(error).__name__)
+        call.failed()
+        raise Uncertain(Problem.GATEWAY_BUG) from None
+    call.succeeded()
+    return provider_id
+
+
+# ----------------------------------------------------------------------------------------- moving
+
+
+def _move(message: SmsMessage, state: SmsState, **changes) -> bool:
+    """Moves the text if it is still as this caller knew it; False when somebody else moved it."""
+    return bool(
+        SmsMessage.objects.filter(pk=message.pk, state=message.state, state_at=message.state_at)
+        .filter(state__in=SmsState.before(state))
+        .update(state=state, state_at=timezone.now(), **changes)
+    )
+
+
+def _accept(message: SmsMessage, route: str, provider_id: str) -> None:
+    with transaction.atomic():
+        accepted = SmsMessage.objects.filter(
+            pk=message.pk, state__in=SmsState.before(SmsState.ACCEPTED)
+        ).update(
+            state=SmsState.ACCEPTED,
+            state_at=timezone.now(),
+            route=route,
+            provider_id=provider_id,
+            problem="",
+        )
+        if accepted:
+            _record_sent(message, route)
+            return
+    # A receipt came before this answer, and knows more: only the references are added.
+    SmsMessage.objects.filter(pk=message.pk, route="").update(
+        route=route, provider_id=provider_id
+    )
+
+
+def _fail(message: SmsMessage, problem: Problem) -> None:
+    with transaction.atomic():
+        if _move(message, SmsState.FAILED, problem=problem):
+            _record_failure(message, problem)
+
+
+def _give_back(
+    message: SmsMessage, problem: Problem, *, after: timedelta, may_be_sent: bool
+) -> None:
+    """Releases a claimed text for a later try. What was uncertain before stays uncertain."""
+    now = timezone.now()
+    mine = SmsMessage.objects.filter(
+        pk=message.pk, state=SmsState.SENDING, state_at=message.state_at
+    )
+    changes = {"state_at": now, "not_before": now + after, "problem": problem}
+    if may_be_sent:
+        mine.update(state=SmsState.UNKNOWN, **changes)
+        return
+    changes["tries"] = F("tries") - 1
+    mine.filter(tries=1).update(state=SmsState.QUEUED, **changes) or mine.filter(
+        tries__gt=1
+    ).update(state=SmsState.UNKNOWN, **changes)
+
+
+def _record_sent(message: SmsMessage, route: str) -> None:
+    audit.record(
+        "signin.code_sent",
+        user=message.user,
+        text=str(message.pk),
+        phone=phones.masked(message.user.phone) if message.user.phone else "",
+        route=route,
+    )
+
+
+def _record_failure(message: SmsMessage, problem: str) -> None:
+    """Tells the trail, and flags the device when the number is at fault and still the member's."""
+    phone = message.user.phone
+    audit.record(
+        "sms.failed",
+        user=message.user,
+        text=str(message.pk),
+        phone=phones.masked(phone) if phone else "",
+        problem=str(problem),
+    )
+    same_phone = phone and constant_time_compare(
+        phone_digest(phone), message.challenge.phone_digest
+    )
+    if same_phone and problem and Problem(problem).is_the_numbers_fault:
+        SmsDevice.objects.filter(user=message.user).update(
+            flagged_at=timezone.now(), flag=problem
+        )
+
+
+# --------------------------------------------------------------------------------------- receipts
+
+
+def record_receipt(message_id: UUID, receipt: Receipt) -> bool:
+    """Applies what the provider says about a text; False when it changes nothing.
+
+    Early, late, repeated and reversed receipts are all in order: a move happens only where the table
+    allows it. Bad news about the first of two sends does not end a text whose second send was accepted.
+    """
+    while True:
+        message = (
+            SmsMessage.objects.select_related("challenge", "user__member")
+            .filter(pk=message_id)
+            .first()
+        )
+        if message is None or not SmsState(message.state).can_become(receipt.state):
+            return False
+        is_bad = receipt.state in (SmsState.FAILED, SmsState.UNDELIVERED)
+        if is_bad and message.provider_id not in ("", receipt.provider_id):
+            return False
+        with transaction.atomic():
+            if _apply(message, receipt):
+                if is_bad:
+                    _record_failure(message, receipt.problem or "")
+                elif message.state in (SmsState.SENDING, SmsState.UNKNOWN):
+                    _record_sent(message, message.route)
+                return True
+        # Somebody moved the text between the two statements. It can only move forward: look again.
+
+
+def _apply(message: SmsMessage, receipt: Receipt) -> bool:
+    changes = {"problem": receipt.problem or ""}
+    if not message.provider_id:
+        changes["provider_id"] = receipt.provider_id
+    return _move(message, receipt.state, **changes)
+
+
+# ------------------------------------------------------------------------------------------ sweep
+
+
+def sweep(each: Callable[[Callable, Iterable], object] = map) -> int:
+    """Picks up what a dead broker or worker left; returns how many texts it took in hand.
+
+    `each` maps `deliver` over the ids: the built-in one by one, an executor's many at a time.
+    """
+    now = timezone.now()
+    _expire(now)
+    SmsMessage.objects.filter(state=SmsState.SENDING, state_at__lt=now - STUCK_AFTER).update(
+        state=SmsState.UNKNOWN, state_at=now, not_before=now, problem=Problem.NO_ANSWER
+    )
+    late = Q(state=SmsState.UNKNOWN) | Q(created_at__lt=now - WAKE_UP_LATE)
+    ids = list(
+        SmsMessage.objects.filter(_due(now), late, challenge__used_at__isnull=True)
+        .order_by("not_before")
+        .values_list("pk", flat=True)[:SWEEP_BATCH]
+    )
+    random.shuffle(ids)  # several sweepers then start from different ends
+    for _ in each(deliver, ids):
+        pass
+    return len(ids)
+
+
+def _expire(now: datetime) -> None:
+    """Ends what waits for a code that is dead, or dies too soon to be worth a text."""
+    dead = Challenge.objects.filter(expires_at__lt=_dies_too_soon(now)).values("pk")
+    SmsMessage.objects.filter(state=SmsState.QUEUED, challenge_id__in=dead).update(
+        state=SmsState.EXPIRED, state_at=now, problem=Problem.CODE_DEAD
+    )
+    # An uncertain text may still get its receipt: it ends with its code, not before.
+    dead = Challenge.objects.filter(expires_at__lte=now).values("pk")
+    SmsMessage.objects.filter(state=SmsState.UNKNOWN, challenge_id__in=dead).update(
+        state=SmsState.EXPIRED, state_at=now
+    )

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from members.views import account, signin, sms
+
+urlpatterns = [
+    path("connexion/", signin.sign_in, name="signin"),
+    path("connexion/code/", signin.code, name="signin_code"),
+    path("connexion/code/renvoyer/", signin.resend, name="signin_resend"),
+    path("connexion/code/aide/", signin.no_phone, name="signin_no_phone"),
+    path("deconnexion/", signin.sign_out, name="signout"),
+    path("espace/", account.home, name="home"),
+    path("espace/donnees/", account.data_map, name="data_map"),
+    path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),
+]

@@ -1,0 +1,212 @@
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from members import codes, signin
+from members.addresses import client_address, counted_address
+from members.forms import CodeForm, SignInForm, safe_next
+from members.gate import Busy
+from members.limits import limit
+from members.models import Challenge
+from members.models.sms import SmsState
+from members.sms.breaker import is_disturbed
+from members.throttle import Throttled
+
+# Why a browser is back at the first page: shown once, from the address, so that no session is needed.
+REASONS = {
+    "expired": gettext_lazy("Votre demande a expiré. Recommencez, cela prend une minute."),
+    "changed": gettext_lazy("Votre compte vient de changer. Connectez-vous à nouveau."),
+    "none": "",
+}
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@ensure_csrf_cookie
+def sign_in(request):
+    if request.method == "POST":
+        return _check_password(request)
+    if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.user.is_authenticated:
+        return redirect(signin.landing(request, safe_next(request.GET.get("next", ""), request)))
+    form = SignInForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+    return _sign_in_page(request, form, notice=REASONS.get(request.GET.get("motif"), ""))
+
+
+def _check_password(request):
+    form = SignInForm(request.POST)
+    if not form.is_valid():
+        return _sign_in_page(request, form)
+    typed = form.cleaned_data
+    try:
+        signin.begin(
+            request, typed["identifiant"], typed["password"], safe_next(typed["next"], request)
+        )
+    except signin.PasswordRefused:
+        form.add_error(None, _("Identifiant ou mot de passe incorrect. Vérifiez votre saisie."))
+        return _sign_in_page(request, form)
+    except Throttled as refusal:
+        form.add_error(None, _wait_message(refusal.until))
+        return _too_many(_sign_in_page(request, form, status=429), refusal.until)
+    except Busy:
+        return _busy(request)
+    return redirect("signin_code")
+
+
+def _sign_in_page(request, form, status=200, notice=""):
+    return render(
+        request,
+        "members/sign_in.html",
+        {"form": form, "sms_disturbed": is_disturbed(), "notice": notice},
+        status=status,
+    )
+
+
+def _busy(request):
+    seconds = limit("GATE_RETRY_AFTER")
+    page = render_to_string(
+        "busy.html", {"retry_after": seconds, "retry_url": reverse("signin")}, request=None
+    )
+    return HttpResponse(page, status=503, headers={"Retry-After": str(seconds)})
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def code(request):
+    try:
+        step = signin.pending(request)
+        if request.method == "POST":
+            return _check_code(request, step)
+        return _code_page(request, step, CodeForm())
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+
+
+def _check_code(request, step):
+    form = CodeForm(request.POST)
+    if not form.is_valid():
+        return _code_page(request, step, form)
+    try:
+        return redirect(signin.confirm(request, form.cleaned_data["code"]))
+    except codes.WaitUntil as refusal:
+        form.add_error("code", _wait_message(refusal.until))
+        return _too_many(_code_page(request, step, form, status=429), refusal.until)
+    except codes.CodeRefused as refusal:
+        form.add_error("code", _refusal_message(refusal))
+        return _code_page(request, step, form)
+
+
+def _refusal_message(refusal: codes.CodeRefused) -> str:
+    match refusal:
+        case codes.WrongCode(attempts_left=0):
+            return _("Ce code n'est pas le bon.")
+        case codes.WrongCode(attempts_left=left):
+            return ngettext(
+                "Ce code n'est pas le bon. Il vous reste %(count)d essai.",
+                "Ce code n'est pas le bon. Il vous reste %(count)d essais.",
+                left,
+            ) % {"count": left}
+        case codes.TooManyFailures():
+            return _("Trop de codes faux. Appelez-nous pour retrouver l'accès à votre espace.")
+        case codes.Crowded():
+            return _("Ce code est déjà en cours de vérification. Réessayez.")
+        case _:
+            return _("Ce code ne peut plus servir. Recommencez la connexion pour en recevoir un autre.")
+
+
+def _code_page(request, step, form, status=200):
+    if step.challenge_id is None:
+        signin.pending_staff(step)
+        context = {"form": form, "kind": "totp", "sms_disturbed": False}
+    else:
+        challenge = signin.pending_challenge(step)
+        context = {
+            "form": form,
+            "kind": "sms",
+            "masked_phone": challenge.user.member.phone_masked,
+            "reference": challenge.reference,
+            "expires_at": challenge.expires_at,
+            "resend_at": codes.resend_at(challenge),
+            "delivery": _delivery(challenge),
+            "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
+            "sms_disturbed": is_disturbed(),
+        }
+    return render(request, "members/code.html", context, status=status)
+
+
+def _delivery(challenge: Challenge) -> str:
+    """What the member may know of his text: queued, sent, delivered, late or failed."""
+    match challenge.text_state:
+        case SmsState.DELIVERED:
+            return "delivered"
+        case SmsState.ACCEPTED | SmsState.SENT:
+            return "sent"
+        case SmsState.FAILED | SmsState.UNDELIVERED | SmsState.EXPIRED | SmsState.CANCELLED:
+            return "failed"
+    late = (timezone.now() - challenge.last_send_at).total_seconds() > 10
+    return "late" if late or challenge.text_problem else "queued"
+
+
+@login_not_required
+@require_POST
+def resend(request):
+    try:
+        step = signin.pending(request)
+        if step.challenge_id is None:
+            return redirect("signin_code")
+        challenge = signin.pending_challenge(step)
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+    try:
+        codes.resend(challenge, counted_address(client_address(request)))
+    except codes.WaitUntil as refusal:
+        messages.warning(request, _wait_message(refusal.until))
+    except Throttled as refusal:
+        messages.warning(request, _wait_message(refusal.until))
+    except codes.DeadCode:
+        messages.warning(request, _("Ce code arrive à sa fin. Recommencez la connexion."))
+    else:
+        messages.success(request, _("Le même code vous est envoyé à nouveau."))
+    return redirect("signin_code")
+
+
+@login_not_required
+@require_safe
+def no_phone(request):
+    return render(request, "members/no_phone.html")
+
+
+@login_not_required
+@require_POST
+def sign_out(request):
+    signin.sign_out(request)
+    response = redirect("signin")
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _back_to_start(request, lost: signin.PendingLost):
+    if request.user.is_authenticated:
+        return redirect(signin.landing(request, ""))
+    return redirect(reverse("signin", query=None if lost.reason == "none" else {"motif": lost.reason}))
+
+
+def _wait_message(until) -> str:
+    return _("Trop d'essais. Réessayez à partir de %(time)s.") % {
+        "time": date_format(timezone.localtime(until), "H\\hi\\ms\\s")
+    }
+
+
+def _too_many(response, until):
+    seconds = max(int((until - timezone.now()).total_seconds()) + 1, 1)
+    response["Retry-After"] = str(seconds)
+    return response
