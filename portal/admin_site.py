@@ -1,3 +1,4 @@
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,11 @@ class PortalAdminSite(admin.AdminSite):
     index_title = _("Tableau de travail")
     site_url = None
     enable_nav_sidebar = True
+
+    def register(self, model_or_iterable, admin_class=None, **options):
+        """Leaves django-otp's pages for authenticator apps out: nobody sees or sets a seed here."""
+        if model_or_iterable is not apps.get_model("otp_totp", "TOTPDevice"):
+            super().register(model_or_iterable, admin_class, **options)
 
     def has_permission(self, request):
         return super().has_permission(request) and request.user.is_verified()

@@ -1,5 +1,4 @@
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from members.admin.readonly import LargeTable
@@ -40,5 +39,3 @@ class UserAdmin(LargeTable):
         may = super().has_change_permission(request, obj)
         return may and (obj is None or not obj.is_staff or request.user.is_superuser)
 
-
-admin.site.register(Group)

@@ -122,7 +122,7 @@ def _dies_too_soon(now: datetime) -> datetime:
 
 
 def _is_over(message: SmsMessage) -> bool:
-    """Ends a text that must not be sent any more; True when it did, or when only a receipt is awaited."""
+    """Ends a text that must not be sent any more; True when there is nothing left to send."""
     challenge, user = message.challenge, message.user
     if challenge.used_at is not None:
         problem = Problem.CODE_USED
@@ -136,14 +136,18 @@ def _is_over(message: SmsMessage) -> bool:
         problem = Problem.PHONE_CHANGED
     else:
         return False
-    if message.state == SmsState.QUEUED:
-        dead = problem == Problem.CODE_DEAD
-        _move(message, SmsState.EXPIRED if dead else SmsState.CANCELLED, problem=problem)
+    if message.state == SmsState.UNKNOWN:
+        # Only a receipt is awaited now, until the sweep ends the text with its code.
+        _mine(message).update(not_before=challenge.expires_at)
+    elif problem == Problem.CODE_DEAD:
+        _move(message, SmsState.EXPIRED, problem=problem)
+    else:
+        _move(message, SmsState.CANCELLED, problem=problem)
     return True
 
 
 def _claim(message: SmsMessage) -> bool:
-    """Takes the text for this caller alone.
+    """Takes the text for this caller alone, and counts the call it is about to make.
 
     The condition on the challenge is a subquery and no join: with a join Django would put the state
     inside the subquery too, and PostgreSQL does not look there again after waiting for another claim.
@@ -152,12 +156,10 @@ def _claim(message: SmsMessage) -> bool:
     alive = Challenge.objects.filter(
         pk=message.challenge_id, used_at__isnull=True, expires_at__gte=_dies_too_soon(now)
     )
-    claimed = (
-        SmsMessage.objects.filter(pk=message.pk, challenge_id__in=alive.values("pk"))
-        .filter(_due(now))
-        .update(state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem="")
+    claimed = _mine(message).filter(challenge_id__in=alive.values("pk"), tries=message.tries).update(
+        state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem=""
     )
-    message.state, message.state_at = SmsState.SENDING, now
+    message.state, message.state_at, message.tries = SmsState.SENDING, now, message.tries + 1
     return bool(claimed)
 
 
@@ -229,12 +231,17 @@ def _call(gateway, text: Text, call: Call) -> str:
 # ----------------------------------------------------------------------------------------- moving
 
 
+def _mine(message: SmsMessage):
+    """The row, as long as nobody moved it since this caller read or claimed it."""
+    return SmsMessage.objects.filter(
+        pk=message.pk, state=message.state, state_at=message.state_at
+    )
+
+
 def _move(message: SmsMessage, state: SmsState, **changes) -> bool:
-    """Moves the text if it is still as this caller knew it; False when somebody else moved it."""
-    return bool(
-        SmsMessage.objects.filter(pk=message.pk, state=message.state, state_at=message.state_at)
-        .filter(state__in=SmsState.before(state))
-        .update(state=state, state_at=timezone.now(), **changes)
+    """One allowed move of the text as this caller knew it; False when somebody else moved it."""
+    return SmsState(message.state).can_become(state) and bool(
+        _mine(message).update(state=state, state_at=timezone.now(), **changes)
     )
 
 
@@ -267,19 +274,13 @@ def _fail(message: SmsMessage, problem: Problem) -> None:
 def _give_back(
     message: SmsMessage, problem: Problem, *, after: timedelta, may_be_sent: bool
 ) -> None:
-    """Releases a claimed text for a later try. What was uncertain before stays uncertain."""
-    now = timezone.now()
-    mine = SmsMessage.objects.filter(
-        pk=message.pk, state=SmsState.SENDING, state_at=message.state_at
-    )
-    changes = {"state_at": now, "not_before": now + after, "problem": problem}
-    if may_be_sent:
-        mine.update(state=SmsState.UNKNOWN, **changes)
-        return
-    changes["tries"] = F("tries") - 1
-    mine.filter(tries=1).update(state=SmsState.QUEUED, **changes) or mine.filter(
-        tries__gt=1
-    ).update(state=SmsState.UNKNOWN, **changes)
+    """Releases a claimed text for a later try."""
+    changes = {"problem": problem, "not_before": timezone.now() + after}
+    if not may_be_sent:
+        changes["tries"] = F("tries") - 1
+    # What a first call left uncertain stays so, whatever the second one answered.
+    is_uncertain = may_be_sent or message.tries > 1
+    _move(message, SmsState.UNKNOWN if is_uncertain else SmsState.QUEUED, **changes)
 
 
 def _record_sent(message: SmsMessage, route: str) -> None:
@@ -361,16 +362,24 @@ def sweep(each: Callable[[Callable, Iterable], object] = map) -> int:
     SmsMessage.objects.filter(state=SmsState.SENDING, state_at__lt=now - STUCK_AFTER).update(
         state=SmsState.UNKNOWN, state_at=now, not_before=now, problem=Problem.NO_ANSWER
     )
-    late = Q(state=SmsState.UNKNOWN) | Q(created_at__lt=now - WAKE_UP_LATE)
+    its_task_is_late = Q(state=SmsState.UNKNOWN) | Q(created_at__lt=now - WAKE_UP_LATE)
     ids = list(
-        SmsMessage.objects.filter(_due(now), late, challenge__used_at__isnull=True)
+        SmsMessage.objects.filter(_due(now), its_task_is_late)
         .order_by("not_before")
         .values_list("pk", flat=True)[:SWEEP_BATCH]
     )
-    random.shuffle(ids)  # several sweepers then start from different ends
-    for _ in each(deliver, ids):
+    random.shuffle(ids)  # several sweepers then begin at different ends
+    for _ in each(_deliver_swept, ids):
         pass
     return len(ids)
+
+
+def _deliver_swept(message_id: UUID) -> None:
+    """One text that cannot be handled never keeps the others waiting."""
+    try:
+        deliver(message_id)
+    except Exception:
+        log.exception("The text %s could not be handled.", message_id)
 
 
 def _expire(now: datetime) -> None:
