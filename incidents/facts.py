@@ -1,0 +1,228 @@
+"""The facts of an incident, detached from the database: live ones, or those frozen by a publication.
+
+Exposure, pages and completeness read `Facts` and nothing else, so what was published can be computed
+again years later, whatever the rows have become.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from incidents.models import Incident
+from incidents.models.claim import Claim, ClaimState
+from incidents.models.incident import ContractScope
+from members.models.category import DataCategory, mask_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    category: str
+    state: str
+    source: str
+    stated_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    operator_id: int
+    operator: str
+    operator_name: str
+    window_from: date | None
+    window_until: date | None
+    window_source: str
+    detected_on: date
+    what_happened: str
+    claims: tuple[ClaimFacts, ...] = ()
+
+    @property
+    def window_is_known(self) -> bool:
+        return self.window_from is not None and self.window_until is not None
+
+    @property
+    def first_day(self) -> date:
+        return self.window_from or self.detected_on
+
+    @property
+    def last_day(self) -> date:
+        return self.window_until or max(self.first_day, self.detected_on)
+
+    @property
+    def window_text(self) -> str:
+        first, last = self.window_from, self.window_until
+        if not first:
+            return _("dates inconnues, incident connu le %(day)s") % {"day": day(self.detected_on)}
+        if not last:
+            return _("depuis le %(first)s, fin inconnue") % {"first": day(first)}
+        if first == last:
+            return _("le %(day)s") % {"day": day(first)}
+        return _("du %(first)s au %(last)s") % {"first": day(first), "last": day(last)}
+
+    def categories(self, state: str) -> frozenset[str]:
+        """The categories in one state. « Non mentionnée » holds those that nobody spoke of, too."""
+        said = {claim.category for claim in self.claims}
+        found = {claim.category for claim in self.claims if claim.state == state}
+        silent = set(DataCategory.values) - said if state == ClaimState.NOT_STATED else set()
+        return frozenset(found | silent)
+
+    @property
+    def exposed_mask(self) -> int:
+        return mask_of(self.categories(ClaimState.EXPOSED))
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    kind: str
+    actor: str
+    done_on: date
+    text: str
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    label: str
+    domain: str
+    state: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractFacts:
+    id: int
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    dpo_name: str
+    dpo_email: str
+    dpo_address: str
+    public_phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    reference: str
+    title: str
+    detected_on: date
+    contacts: ContactFacts
+    targets: tuple[TargetFacts, ...] = ()
+    steps: tuple[StepFacts, ...] = ()
+    services: tuple[ServiceFacts, ...] = ()
+    included: tuple[ContractFacts, ...] = ()
+    excluded: tuple[ContractFacts, ...] = ()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The same facts as JSON values; `from_snapshot` reads them back."""
+        return _with_iso_dates(asdict(self))
+
+
+def of(incident: Incident) -> Facts:
+    """The facts as the rows of `incident` say them now, in six statements."""
+    claims = Claim.objects.live().filter(target__incident=incident).order_by("target", "category")
+    claims_by_target = {
+        target: tuple(
+            ClaimFacts(claim.category, claim.state, claim.source, claim.stated_on)
+            for claim in of_target
+        )
+        for target, of_target in groupby(claims, key=lambda claim: claim.target_id)
+    }
+    targets = list(incident.targets.select_related("operator"))
+    operators = {target.pk: target.operator.code for target in targets}
+    scope = list(incident.scope.select_related("contract"))
+    return Facts(
+        reference=incident.reference,
+        title=incident.title,
+        detected_on=incident.detected_on,
+        contacts=ContactFacts(
+            incident.dpo_name, incident.dpo_email, incident.dpo_address, incident.public_phone
+        ),
+        targets=tuple(
+            TargetFacts(
+                operator_id=target.operator_id,
+                operator=target.operator.code,
+                operator_name=target.operator.name,
+                window_from=target.window_from,
+                window_until=target.window_until,
+                window_source=target.window_source,
+                detected_on=target.detected_on,
+                what_happened=target.what_happened,
+                claims=claims_by_target.get(target.pk, ()),
+            )
+            for target in targets
+        ),
+        steps=tuple(
+            StepFacts(
+                step.kind, step.actor, step.done_on, step.text, operators.get(step.target_id, "")
+            )
+            for step in incident.steps.all()
+        ),
+        services=tuple(
+            ServiceFacts(
+                service.label,
+                service.domain.label if service.domain else "",
+                service.state,
+                service.note,
+            )
+            for service in incident.services.select_related("domain")
+        ),
+        included=_contracts(scope, ContractScope.Rule.INCLUDE),
+        excluded=_contracts(scope, ContractScope.Rule.EXCLUDE),
+    )
+
+
+def from_snapshot(snapshot: dict[str, Any]) -> Facts:
+    """The facts that a publication froze."""
+    return Facts(
+        reference=snapshot["reference"],
+        title=snapshot["title"],
+        detected_on=date.fromisoformat(snapshot["detected_on"]),
+        contacts=ContactFacts(**snapshot["contacts"]),
+        targets=tuple(
+            TargetFacts(
+                **_with_dates(target, "window_from", "window_until", "detected_on")
+                | {
+                    "claims": tuple(
+                        ClaimFacts(**_with_dates(claim, "stated_on")) for claim in target["claims"]
+                    )
+                }
+            )
+            for target in snapshot["targets"]
+        ),
+        steps=tuple(StepFacts(**_with_dates(step, "done_on")) for step in snapshot["steps"]),
+        services=tuple(ServiceFacts(**service) for service in snapshot["services"]),
+        included=tuple(ContractFacts(**contract) for contract in snapshot["included"]),
+        excluded=tuple(ContractFacts(**contract) for contract in snapshot["excluded"]),
+    )
+
+
+def day(value: date) -> str:
+    """« 1er février 2024 »: French counts the first day of a month, and only that one."""
+    text = date_format(value, "j F Y")
+    return text.replace("1 ", "1er ", 1) if value.day == 1 else text
+
+
+def _contracts(scope, rule) -> tuple[ContractFacts, ...]:
+    return tuple(
+        ContractFacts(row.contract_id, row.contract.number) for row in scope if row.rule == rule
+    )
+
+
+def _with_iso_dates(value):
+    match value:
+        case date():
+            return value.isoformat()
+        case dict():
+            return {key: _with_iso_dates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_with_iso_dates(item) for item in value]
+    return value
+
+
+def _with_dates(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    dates = {name: date.fromisoformat(values[name]) for name in names if values[name]}
+    return values | dates

@@ -1,0 +1,92 @@
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.written_once import WrittenOnce, WrittenOnceQuerySet
+from members.models.category import DataCategory
+
+
+class ClaimState(models.TextChoices):
+    """What an operator says about one category. Silence is never read as « non exposée »."""
+
+    EXPOSED = "exposee", _("exposée")
+    NOT_EXPOSED = "non_exposee", _("non exposée")
+    CHECKING = "en_verification", _("en vérification")
+    NOT_STATED = "non_mentionnee", _("non mentionnée")
+
+
+class ClaimQuerySet(WrittenOnceQuerySet):
+    def live(self):
+        return self.filter(superseded_at__isnull=True)
+
+    def supersede(self) -> bool:
+        return self.live()._move(superseded_at=timezone.now())
+
+    def name_successor(self, claim) -> bool:
+        return self.filter(superseded_by__isnull=True)._move(superseded_by=claim)
+
+
+class Claim(models.Model):
+    """One statement about one category at one operator, with its source and its date.
+
+    Written by `incidents.lifecycle.record_claim`, which supersedes the one that was live.
+    """
+
+    target = models.ForeignKey(
+        "incidents.Target",
+        on_delete=models.CASCADE,
+        related_name="claims",
+        verbose_name=_("opérateur touché"),
+    )
+    category = models.CharField(_("donnée"), max_length=20, choices=DataCategory.choices)
+    state = models.CharField(_("état"), max_length=15, choices=ClaimState.choices)
+    source = models.CharField(
+        _("source"), max_length=250, help_text=_("Document, courriel ou appel, et son auteur.")
+    )
+    stated_on = models.DateField(_("affirmé le"))
+    recorded_at = models.DateTimeField(_("saisi le"), default=timezone.now, editable=False)
+    superseded_at = models.DateTimeField(_("remplacé le"), null=True, editable=False)
+    superseded_by = models.OneToOneField(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="supersedes",
+        verbose_name=_("remplacé par"),
+    )
+
+    objects = ClaimQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("affirmation")
+        verbose_name_plural = _("affirmations")
+        ordering = ["target", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target", "category"],
+                condition=Q(superseded_at__isnull=True),
+                name="claim_one_live_per_target_and_category",
+            ),
+            models.CheckConstraint(
+                condition=Q(superseded_by__isnull=True) | Q(superseded_at__isnull=False),
+                name="claim_successor_has_a_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in ClaimState])
+                & Q(category__in=[category.value for category in DataCategory]),
+                name="claim_state_and_category_are_known",
+            ),
+            models.CheckConstraint(condition=~Q(source=""), name="claim_has_a_source"),
+        ]
+
+    def __str__(self):
+        return f"{self.get_category_display()} · {self.get_state_display()}"
+
+    def save(self, *args, **kwargs):
+        if not self._state.adding:
+            raise WrittenOnce
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        raise WrittenOnce

@@ -1,0 +1,185 @@
+"""The life of a notice version: written, submitted, published by someone else, withdrawn.
+
+Each function is one change: one transaction, its audit row, its effects on commit. A conditional update
+says who came first, so that two approvers, or two clicks, publish once.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from incidents import banners, facts
+from incidents.completeness import Gap, gaps
+from incidents.facts import Facts
+from incidents.models import Incident, NoticeVersion
+from incidents.models.incident import IncidentState
+from incidents.models.notice import VersionState
+from members import audit
+
+
+class NoticeError(Exception):
+    """A move that may not be made."""
+
+
+class Incomplete(NoticeError):
+    def __init__(self, gaps: list[Gap]):
+        super().__init__("; ".join(gap.code for gap in gaps))
+        self.gaps = gaps
+
+
+class NotTheAuthor(NoticeError):
+    """Only its author changes or submits a draft."""
+
+
+class AuthorCannotApprove(NoticeError):
+    """Four eyes: who approves is not who wrote. (domain.md §4.7)"""
+
+
+class FactsChanged(NoticeError):
+    """The facts are no longer those that the approver read."""
+
+
+class TooLate(NoticeError):
+    """Someone else moved it first, or its incident is closed."""
+
+
+class AlreadyUnderWay(NoticeError):
+    """One version at a time is written for an incident."""
+
+
+def start(incident: Incident, *, author, request=None, **texts) -> NoticeVersion:
+    """A draft, numbered after every other version of `incident`."""
+    last = incident.versions.aggregate(last=Max("number"))["last"] or 0
+    version = NoticeVersion(incident=incident, number=last + 1, author=author, **texts)
+    try:
+        with transaction.atomic():
+            version.save(force_insert=True)
+            audit.record(
+                "incident.version_started", actor=author, request=request, **_which(version)
+            )
+    except IntegrityError:
+        raise AlreadyUnderWay from None
+    return version
+
+
+def revise(version: NoticeVersion, *, author, request=None) -> NoticeVersion:
+    """A draft with the texts of `version`, for its author to say what changed."""
+    texts = {name: getattr(version, name) for name in NoticeVersion.TEXTS if name != "change_note"}
+    return start(version.incident, author=author, request=request, **texts)
+
+
+def submit(version: NoticeVersion, *, by, request=None) -> None:
+    """Hands a complete draft to an approver; from then on its text never changes.
+
+    Raises Incomplete, NotTheAuthor or TooLate.
+    """
+    if by.pk != version.author_id:
+        raise NotTheAuthor
+    with transaction.atomic():
+        if not NoticeVersion.objects.filter(pk=version.pk).submit():
+            raise TooLate
+        # read again: what is checked is what can no longer change
+        submitted = NoticeVersion.objects.select_related("incident").get(pk=version.pk)
+        missing = gaps(submitted, facts.of(submitted.incident))
+        if missing:
+            raise Incomplete(missing)
+        audit.record("incident.version_submitted", actor=by, request=request, **_which(version))
+    version.refresh_from_db()
+
+
+def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None:
+    """Freezes the facts and shows the version to members; opens its incident if needed.
+
+    `read` is `facts_digest` of what the approver had before him; empty when nobody read a page.
+    Raises AuthorCannotApprove, FactsChanged, Incomplete or TooLate.
+    """
+    if by.pk == version.author_id:
+        raise AuthorCannotApprove
+    version.refresh_from_db()
+    with transaction.atomic():
+        frozen = facts.of(version.incident)
+        if read and read != facts_digest(frozen):
+            raise FactsChanged
+        missing = gaps(version, frozen)
+        if missing:
+            raise Incomplete(missing)
+        snapshot = frozen.snapshot()
+        sealed = digest(version, snapshot)
+        row = NoticeVersion.objects.filter(pk=version.pk)
+        if not row.publish(approver=by, facts=snapshot, digest=sealed):
+            raise TooLate
+        Incident.objects.filter(pk=version.incident_id, state=IncidentState.DRAFT).update(
+            state=IncidentState.LIVE
+        )
+        audit.record(
+            "incident.version_published",
+            actor=by,
+            request=request,
+            digest=sealed,
+            **_which(version),
+        )
+        transaction.on_commit(banners.drop, robust=True)
+    version.refresh_from_db()
+
+
+def withdraw(version: NoticeVersion, *, by, reason: str, request=None) -> None:
+    """Takes a version back: a draft or submitted one is given up, a published one is no longer shown.
+
+    The version before it, if any, is in force again. Raises TooLate.
+    """
+    was = version.state
+    with transaction.atomic():
+        if not NoticeVersion.objects.filter(pk=version.pk, state=was).withdraw(reason=reason):
+            raise TooLate
+        audit.record(
+            "incident.version_withdrawn",
+            actor=by,
+            request=request,
+            was=was,
+            reason=reason,
+            **_which(version),
+        )
+        transaction.on_commit(banners.drop, robust=True)
+    version.refresh_from_db()
+
+
+def facts_of(version: NoticeVersion) -> Facts:
+    """What `version` says: the facts frozen by its publication, or the live ones until then."""
+    if version.facts is None:
+        return facts.of(version.incident)
+    return facts.from_snapshot(version.facts)
+
+
+def latest(incident: Incident) -> NoticeVersion | None:
+    """The version of `incident` in force: the last one published and not withdrawn."""
+    return incident.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+
+
+def facts_digest(facts: Facts) -> str:
+    return canonical_digest(facts.snapshot())
+
+
+def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
+    """The seal of a version: every text, and the facts."""
+    texts = {name: getattr(version, name) for name in NoticeVersion.TEXTS}
+    return canonical_digest(
+        {
+            "number": version.number,
+            "material": version.material,
+            "texts": texts,
+            "facts": snapshot,
+        }
+    )
+
+
+def canonical_digest(content: Any) -> str:
+    """SHA-256 of `content` in canonical JSON: sorted keys, no space, UTF-8."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _which(version: NoticeVersion) -> dict[str, Any]:
+    return {"incident": version.incident.reference, "version": version.number}
