@@ -1,29 +1,31 @@
-"""What workers run. A task takes an id or nothing, calls one function, and owns the retry policy."""
+"""What workers run. A task takes an id or nothing, calls one function, owns the retry policy."""
 
 import logging
 from uuid import UUID
 
 from celery import shared_task
 
-from members import audit, sessions
+from members import audit, sessions, throttle
 from members.sms import delivery
 
 log = logging.getLogger(__name__)
 
 
-# No retry here, and none is missing: the row waits, and the sweep takes it two seconds later. A task
-# held back by a countdown would sit unacknowledged in a worker and be delivered again to another.
+# No retry here, and none is missing: the row waits, and the sweep takes it two seconds later. A
+# task held back by a countdown sits unacknowledged in a worker and is delivered again to another.
 @shared_task(queue="codes", expires=45, acks_late=True, reject_on_worker_lost=True, max_retries=0)
 def send_sms(message_id: str) -> None:
     delivery.deliver(message_id)
 
 
 def wake_sender(message_id: UUID) -> None:
-    """Tells a worker that this text waits. Never raises: without broker the sweep finds it anyway."""
+    """Tells a worker that this text waits. Never raises: without broker the sweep finds it."""
     try:
         send_sms.apply_async([str(message_id)])
     except Exception as error:
-        log.warning("No broker to announce a text to (%s): the sweep takes it.", type(error).__name__)
+        log.warning(
+            "No broker to announce a text to (%s): the sweep takes it.", type(error).__name__
+        )
 
 
 @shared_task
@@ -41,3 +43,6 @@ def purge_sessions() -> None:
     sessions.SessionStore.clear_expired()
 
 
+@shared_task
+def purge_limits() -> None:
+    throttle.purge()

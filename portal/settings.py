@@ -4,7 +4,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from kombu import Queue
 
 from members.limits import DEFAULTS
 from portal import env
@@ -229,5 +231,64 @@ LOGGING = {
         "portal": {"level": "INFO"},
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "twilio.http_client": {"level": "WARNING"},
+    },
+}
+
+# Celery (docs/operations.md). Without REDIS_URL tasks run inside the web process.
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A page that wakes a worker waits for a refused or hung Redis about a second, not 25.
+    "socket_connect_timeout": 0.3,
+    "socket_timeout": 0.5,
+    # Above any concurrency: with the default of 10, threads lose acknowledgements and send again.
+    "max_connections": 200,
+    # What a killed worker held is delivered again after 30 s: longer than any task on « codes ».
+    "visibility_timeout": 30,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker, however long
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
+CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
+CELERY_TASK_EAGER_PROPAGATES = False  # a text that fails never breaks the page that asked for it
+CELERY_TASK_IGNORE_RESULT = True  # and no result backend: arguments and results are kept nowhere
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_QUEUES = [Queue("codes"), Queue("background")]
+CELERY_TASK_DEFAULT_QUEUE = "background"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_WORKER_POOL = "threads"  # they wait for the provider, not for the processor
+CELERY_WORKER_CONCURRENCY = env.integer("WORKER_THREADS", 16)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    # `expires`: what could not run before its successor is due is not run at all
+    "seal the trail": {
+        "task": "members.tasks.seal_audit",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "purge texts": {
+        "task": "members.tasks.purge_texts",
+        "schedule": crontab(minute=7),
+        "options": {"expires": 1800},
+    },
+    "purge sessions": {
+        "task": "members.tasks.purge_sessions",
+        "schedule": crontab(minute=17),
+        "options": {"expires": 1800},
+    },
+    "purge limits": {
+        "task": "members.tasks.purge_limits",
+        "schedule": crontab(minute=27),
+        "options": {"expires": 1800},
     },
 }

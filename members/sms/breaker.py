@@ -1,7 +1,7 @@
-"""One breaker per route: a provider in trouble is left alone, and asked now and then whether it is well.
+"""One breaker per route: a provider in trouble is left alone, and asked now and then if it is well.
 
-Each process judges for itself from its own calls. What it finds is shared through the cache, for the
-banner of the sign-in page only: no decision to send depends on the cache.
+Each process judges for itself from its own calls. What it finds is shared through the cache, for
+the banner of the sign-in page only: no decision to send depends on the cache.
 """
 
 import logging
@@ -30,7 +30,7 @@ LOOK_AGAIN_AFTER_FAILURE = 5.0
 
 
 class Breaker:
-    """Closed, it lets every call through and counts. Open, it lets one probe through each 5 seconds."""
+    """Closed, it lets every call through and counts. Open, it lets one probe through each 5 s."""
 
     def __init__(self, route: str, clock=time.monotonic):
         self.route = route
@@ -111,7 +111,7 @@ class Breaker:
 
 
 class Call:
-    """One call that a breaker let through. Saying nothing is allowed: it then speaks neither way."""
+    """One call that a breaker let through. Saying nothing of how it went is allowed."""
 
     __slots__ = ("_breaker", "_era")
 
@@ -181,7 +181,7 @@ _look = _Look()
 
 
 def is_disturbed() -> bool:
-    """Whether some process found a route in trouble. Up to a second old; never raises, never uses SQL."""
+    """Whether some process found a route in trouble. Up to a second old; never raises, no SQL."""
     return _look.now()
 
 

@@ -1,16 +1,15 @@
 """The life of a text after its row is written: claim, send, learn what became of it.
 
 Every move is one conditional update along `SmsState.can_become`; a caller that moves no row does
-nothing. So any number of workers and sweepers may hold the same id, and a crash at any line leaves a
-row that the sweep picks up. A try is counted when it is claimed, before the call: a worker killed in
-between has perhaps sent, and no code is ever sent by more than two such calls.
+nothing. So any number of workers and sweepers may hold the same id, and a crash at any line leaves
+a row that the sweep picks up. A try is counted when it is claimed, before the call: a worker killed
+in between has perhaps sent, and no text is ever sent by more than two such calls.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -32,6 +31,7 @@ from members.sms.gateway import (
     NotSent,
     Overloaded,
     Problem,
+    Receipt,
     Rejected,
     SenderFault,
     SmsError,
@@ -54,22 +54,15 @@ STUCK_AFTER = timedelta(seconds=15)
 WAKE_UP_LATE = timedelta(seconds=2)  # the task had this long to come
 CLOCK_SKEW = timedelta(seconds=1)  # between the machine that wrote the row and this one
 SWEEP_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a provider says later about one text, in our words."""
-
-    state: SmsState
-    provider_id: str = ""
-    problem: Problem | None = None
+KEPT_FOR = timedelta(days=90)
+PURGE_BATCH = 1_000
 
 
 # ---------------------------------------------------------------------------------------- sending
 
 
 def deliver(message_id: UUID | str) -> None:
-    """Sends this text if it still waits and its code lives long enough. Safe to call any number of times.
+    """Sends this text if it still waits and its code lives long enough. Safe to call many times.
 
     Holds no transaction during the network call, and never raises for what a provider answers.
     """
@@ -117,7 +110,7 @@ def _due(now: datetime) -> Q:
 
 
 def _dies_too_soon(now: datetime) -> datetime:
-    """A code that dies before this moment is not worth a text: 60 s, of the 300 that a code lives."""
+    """A code that dies before this moment is not worth a text: 60 s, of the 300 it lives."""
     return now + timedelta(seconds=min(60, limit("CODE_LIFETIME") / 5))
 
 
@@ -149,15 +142,18 @@ def _is_over(message: SmsMessage) -> bool:
 def _claim(message: SmsMessage) -> bool:
     """Takes the text for this caller alone, and counts the call it is about to make.
 
-    The condition on the challenge is a subquery and no join: with a join Django would put the state
-    inside the subquery too, and PostgreSQL does not look there again after waiting for another claim.
+    The condition on the challenge is a subquery and no join: with a join Django would move the
+    state inside a subquery too, where PostgreSQL does not look again after waiting for another
+    claim, and both would send.
     """
     now = timezone.now()
     alive = Challenge.objects.filter(
         pk=message.challenge_id, used_at__isnull=True, expires_at__gte=_dies_too_soon(now)
     )
-    claimed = _mine(message).filter(challenge_id__in=alive.values("pk"), tries=message.tries).update(
-        state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem=""
+    claimed = (
+        _mine(message)
+        .filter(challenge_id__in=alive.values("pk"), tries=message.tries)
+        .update(state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem="")
     )
     message.state, message.state_at, message.tries = SmsState.SENDING, now, message.tries + 1
     return bool(claimed)
@@ -233,9 +229,7 @@ def _call(gateway, text: Text, call: Call) -> str:
 
 def _mine(message: SmsMessage):
     """The row, as long as nobody moved it since this caller read or claimed it."""
-    return SmsMessage.objects.filter(
-        pk=message.pk, state=message.state, state_at=message.state_at
-    )
+    return SmsMessage.objects.filter(pk=message.pk, state=message.state, state_at=message.state_at)
 
 
 def _move(message: SmsMessage, state: SmsState, **changes) -> bool:
@@ -260,9 +254,7 @@ def _accept(message: SmsMessage, route: str, provider_id: str) -> None:
             _record_sent(message, route)
             return
     # A receipt came before this answer, and knows more: only the references are added.
-    SmsMessage.objects.filter(pk=message.pk, route="").update(
-        route=route, provider_id=provider_id
-    )
+    SmsMessage.objects.filter(pk=message.pk, route="").update(route=route, provider_id=provider_id)
 
 
 def _fail(message: SmsMessage, problem: Problem) -> None:
@@ -307,9 +299,7 @@ def _record_failure(message: SmsMessage, problem: str) -> None:
         phone_digest(phone), message.challenge.phone_digest
     )
     if same_phone and problem and Problem(problem).is_the_numbers_fault:
-        SmsDevice.objects.filter(user=message.user).update(
-            flagged_at=timezone.now(), flag=problem
-        )
+        SmsDevice.objects.filter(user=message.user).update(flagged_at=timezone.now(), flag=problem)
 
 
 # --------------------------------------------------------------------------------------- receipts
@@ -318,8 +308,9 @@ def _record_failure(message: SmsMessage, problem: str) -> None:
 def record_receipt(message_id: UUID, receipt: Receipt) -> bool:
     """Applies what the provider says about a text; False when it changes nothing.
 
-    Early, late, repeated and reversed receipts are all in order: a move happens only where the table
-    allows it. Bad news about the first of two sends does not end a text whose second send was accepted.
+    Early, late, repeated and reversed receipts are all in order: a move happens only where the
+    table allows it. Bad news about the first of two sends does not end a text whose second was
+    accepted.
     """
     while True:
         message = (
@@ -393,3 +384,13 @@ def _expire(now: datetime) -> None:
     SmsMessage.objects.filter(state=SmsState.UNKNOWN, challenge_id__in=dead).update(
         state=SmsState.EXPIRED, state_at=now
     )
+
+
+def purge() -> int:
+    """Deletes the requests for a code older than 90 days, with their texts; how many requests."""
+    purged = 0
+    old = Challenge.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).order_by()
+    while ids := list(old.values_list("pk", flat=True)[:PURGE_BATCH]):
+        Challenge.objects.filter(pk__in=ids).delete()
+        purged += len(ids)
+    return purged

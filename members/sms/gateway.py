@@ -16,6 +16,8 @@ from django.db.models import TextChoices
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
+from members.models.sms import SmsState
+
 
 class Problem(TextChoices):
     """Why a text did not go, or did not arrive: in the words that staff will read."""
@@ -63,6 +65,15 @@ class Text:
     body: str = field(repr=False)
     lifetime: int  # seconds after which the provider must give up
     user: str = ""  # whose it is, for the demo phone; never given to a provider
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says later about one text, in our words."""
+
+    state: SmsState
+    provider_id: str = ""
+    problem: Problem | None = None
 
 
 class SmsError(Exception):
@@ -119,7 +130,7 @@ class Uncertain(SmsError):
 
 class Gateway(Protocol):
     def send(self, text: Text) -> str:
-        """Hands `text` over and returns the provider's reference. Raises an `SmsError`, nothing else.
+        """Hands `text` over and returns the provider's reference. Raises an `SmsError` only.
 
         Called by several threads at once.
         """

@@ -1,25 +1,24 @@
-"""Twilio, through its own library. The only module that knows its names, its codes and its errors."""
+"""Twilio, through its own library: the only module that knows its names, codes and errors."""
 
 import logging
 import ssl
-from functools import lru_cache
 from uuid import UUID
 
 import requests
-import urllib3.exceptions
 from django.conf import settings
+from django.http import QueryDict
 from django.urls import reverse
 from requests.adapters import HTTPAdapter
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from members.models.sms import SmsState
 from members.sms.gateway import (
     AccountFault,
     Busy,
-    NotSent,
     Overloaded,
     Problem,
     Receipt,
@@ -35,31 +34,168 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0
-POOL = 32  # connections kept: above the concurrency of a worker, or each call would dial again
+CONNECTIONS = 32  # kept open: more than the threads of a worker, or calls would dial each time
 
-# The one table of Twilio's codes. https://www.twilio.com/docs/api/errors
-# What a refused call means:
-_REFUSALS: dict[int, SmsError] = {
-    429: Busy(),
-    20429: Busy(),
-    503: Overloaded(),
-    20503: Overloaded(),
-    21211: Rejected(Problem.NUMBER_INVALID),
-    21614: Rejected(Problem.NOT_A_MOBILE),
-    21635: Rejected(Problem.NOT_A_MOBILE),
-    21408: Rejected(Problem.REGION_CLOSED),
-    21612: Rejected(Problem.REGION_CLOSED),
-    21610: Rejected(Problem.STOPPED),
-    21611: SenderFault(),
-    30001: SenderFault(),
-    21212: SenderFault(),  # the sender is not a valid number or name
-    21606: SenderFault(),  # nor ours
-    21703: SenderFault(),  # the Messaging Service holds no sender
-    401: AccountFault(),
-    403: AccountFault(),
-    404: AccountFault(),
-    20003: AccountFault(),
-    20005: AccountFault(),
-    20404: AccountFault(),
-    30002: AccountFault(),
+# The one table of Twilio's numbers: HTTP statuses, and the codes of https://www.twilio.com/docs/api/errors.
+# The first column is for the answer to a call; the second also for what a receipt says later.
+_MEANINGS: dict[int, tuple[type[SmsError], Problem]] = {
+    429: (Busy, Problem.BUSY),
+    20429: (Busy, Problem.BUSY),
+    503: (Overloaded, Problem.BUSY),
+    20503: (Overloaded, Problem.BUSY),
+    500: (Uncertain, Problem.NO_ANSWER),
+    502: (Uncertain, Problem.NO_ANSWER),
+    504: (Uncertain, Problem.NO_ANSWER),
+    21211: (Rejected, Problem.NUMBER_INVALID),
+    21614: (Rejected, Problem.NOT_A_MOBILE),
+    21635: (Rejected, Problem.NOT_A_MOBILE),
+    21408: (Rejected, Problem.REGION_CLOSED),
+    21612: (Rejected, Problem.REGION_CLOSED),
+    21610: (Rejected, Problem.STOPPED),
+    21212: (SenderFault, Problem.SENDER),
+    21606: (SenderFault, Problem.SENDER),
+    21611: (SenderFault, Problem.SENDER),
+    21703: (SenderFault, Problem.SENDER),
+    30001: (SenderFault, Problem.SENDER),
+    401: (AccountFault, Problem.ACCOUNT),
+    404: (AccountFault, Problem.ACCOUNT),
+    20003: (AccountFault, Problem.ACCOUNT),
+    20005: (AccountFault, Problem.ACCOUNT),
+    20404: (AccountFault, Problem.ACCOUNT),
+    30002: (AccountFault, Problem.ACCOUNT),
+    30003: (Rejected, Problem.HANDSET_OFF),
+    30005: (Rejected, Problem.NUMBER_INVALID),
+    30006: (Rejected, Problem.NOT_A_MOBILE),
+    30007: (Rejected, Problem.FILTERED),
+    30008: (Rejected, Problem.LOST),
+    30036: (Rejected, Problem.HANDSET_OFF),
 }
+
+_STATES = {
+    "queued": SmsState.ACCEPTED,
+    "accepted": SmsState.ACCEPTED,
+    "scheduled": SmsState.ACCEPTED,
+    "sending": SmsState.ACCEPTED,
+    "sent": SmsState.SENT,
+    "delivered": SmsState.DELIVERED,
+    "read": SmsState.DELIVERED,
+    "undelivered": SmsState.UNDELIVERED,
+    "failed": SmsState.FAILED,
+    "canceled": SmsState.FAILED,
+}
+
+# TLS errors that can only come before the request is written. Any other may come after it.
+_HANDSHAKE_REASONS = {
+    "NO_CIPHERS_AVAILABLE",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+}
+
+
+class TwilioGateway:
+    """Made once per process by `get_gateway`, so that its connections are kept."""
+
+    def __init__(self):
+        http_client = TwilioHttpClient(timeout=READ_TIMEOUT)
+        for scheme in ("https://", "http://"):
+            http_client.session.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS))
+        self._client = Client(
+            settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=http_client
+        )
+        if settings.TWILIO_BASE_URL:
+            self._client.api.base_url = settings.TWILIO_BASE_URL
+        if settings.TWILIO_MESSAGING_SERVICE_SID:
+            self._sender = {"messaging_service_sid": settings.TWILIO_MESSAGING_SERVICE_SID}
+        else:
+            self._sender = {"from_": settings.TWILIO_FROM}
+
+    def send(self, text: Text) -> str:
+        try:
+            message = self._client.messages.create(
+                to=text.to,
+                body=text.body,
+                validity_period=text.lifetime,
+                status_callback=callback_url(text.id),
+                **self._sender,
+            )
+        except TwilioException as error:
+            # « from None » here and below: Twilio's words repeat the number.
+            raise _refusal(error) from None
+        except requests.RequestException as error:
+            raise (Unreachable() if _never_left(error) else Uncertain()) from None
+        except ValueError:  # accepted, with an answer that is no JSON
+            raise Uncertain from None
+        return message.sid or ""
+
+
+class _Adapter(HTTPAdapter):
+    """Gives up sooner on a connection than on an answer; the library knows one timeout only."""
+
+    def send(self, request, timeout=None, **options):
+        return super().send(request, timeout=(CONNECT_TIMEOUT, timeout), **options)
+
+
+def _refusal(error: TwilioException) -> SmsError:
+    status, code = getattr(error, "status", None) or 0, _number(getattr(error, "code", None))
+    kind, problem = _MEANINGS.get(code) or _MEANINGS.get(status) or (None, None)
+    if kind is None and 400 <= status < 500:
+        log.error("Twilio refused a text with HTTP %s, code %s.", status, code)
+        return Rejected(Problem.REFUSED)
+    return kind(problem) if kind else Uncertain()
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    """Whether the connection failed before anything of the request was written."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    reason = getattr(reason, "original_error", reason)  # when a proxy stands in between
+    if isinstance(reason, ConnectTimeoutError | NewConnectionError):
+        return True
+    tls = reason.args[0] if isinstance(error, requests.exceptions.SSLError) and reason else None
+    return isinstance(tls, ssl.SSLCertVerificationError) or (
+        isinstance(tls, ssl.SSLError) and tls.reason in _HANDSHAKE_REASONS
+    )
+
+
+def _number(code) -> int:
+    try:
+        return int(code)
+    except (TypeError, ValueError):
+        return 0
+
+
+# ------------------------------------------------------------------------------------- receipts
+
+
+def callback_url(message_id: UUID) -> str:
+    """Where Twilio tells what became of a text: also the address that it signs."""
+    return settings.PUBLIC_URL + reverse("sms_receipt", args=[message_id])
+
+
+def is_genuine(message_id: UUID, fields: QueryDict, signature: str) -> bool:
+    """Whether Twilio signed these fields, every one as it came, for this text.
+
+    Two tokens are good while one replaces the other.
+    """
+    tokens = (settings.TWILIO_AUTH_TOKEN, settings.TWILIO_AUTH_TOKEN_PREVIOUS)
+    url = callback_url(message_id)
+    return any(
+        RequestValidator(token).validate(url, fields, signature) for token in tokens if token
+    )
+
+
+def read_receipt(fields: QueryDict) -> Receipt | None:
+    """A receipt in our words, or None when it says nothing that we follow."""
+    state = _STATES.get(fields.get("MessageStatus", ""))
+    if state is None:
+        return None
+    kind, problem = _MEANINGS.get(_number(fields.get("ErrorCode")), (None, None))
+    if kind in (AccountFault, SenderFault):
+        log.error("Twilio could not carry a text: %s.", problem.label)
+    is_bad = state in (SmsState.UNDELIVERED, SmsState.FAILED)
+    return Receipt(
+        state=state,
+        provider_id=fields.get("MessageSid", "")[:64],
+        problem=(problem or Problem.LOST) if is_bad else None,
+    )

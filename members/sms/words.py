@@ -1,7 +1,7 @@
 """The words of our texts, and what they cost.
 
-A text of one GSM-7 segment holds 160 characters; a single one outside that alphabet (ç, ê, ï, œ, «, ’,
-the no-break space) turns it into UCS-2, where a segment holds 70.
+A text of one GSM-7 segment holds 160 characters; a single one outside that alphabet (ç, ê, ï, œ,
+«, ’, the no-break space) turns it into UCS-2, where a segment holds 70.
 """
 
 from math import ceil
