@@ -1,6 +1,7 @@
 """What workers run. A task takes an id or nothing, calls one function, owns the retry policy."""
 
 import logging
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -18,14 +19,21 @@ def send_sms(message_id: str) -> None:
     delivery.deliver(message_id)
 
 
+BROKER_REST = 5.0  # seconds without asking a broker that failed: a hung one costs a page a second
+
+_ask_broker_from = 0.0
+
+
 def wake_sender(message_id: UUID) -> None:
     """Tells a worker that this text waits. Never raises: without broker the sweep finds it."""
+    global _ask_broker_from
+    if time.monotonic() < _ask_broker_from:
+        return
     try:
         send_sms.apply_async([str(message_id)])
     except Exception as error:
-        log.warning(
-            "No broker to announce a text to (%s): the sweep takes it.", type(error).__name__
-        )
+        _ask_broker_from = time.monotonic() + BROKER_REST
+        log.warning("No broker (%s): texts are left to the sweep.", type(error).__name__)
 
 
 @shared_task

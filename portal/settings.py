@@ -203,7 +203,7 @@ TIME_ZONE = "Europe/Paris"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "data" / "static"
+STATIC_ROOT = None if DEMO else BASE_DIR / "data" / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -234,8 +234,9 @@ LOGGING = {
     },
 }
 
-# Celery (docs/operations.md). Without REDIS_URL tasks run inside the web process.
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+# Celery (docs/operations.md). Without REDIS_URL tasks run inside the web process; so they do with the
+# memory gateway, because a worker's memory is not the one that the demo phone shows.
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A page that wakes a worker waits for a refused or hung Redis about a second, not 25.
     "socket_connect_timeout": 0.3,
@@ -255,7 +256,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_step": 0.1,
     "interval_max": 0.1,
 }
-CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
+CELERY_TASK_ALWAYS_EAGER = not REDIS_URL or SMS_GATEWAY == SMS_GATEWAYS["memory"]
 CELERY_TASK_EAGER_PROPAGATES = False  # a text that fails never breaks the page that asked for it
 CELERY_TASK_IGNORE_RESULT = True  # and no result backend: arguments and results are kept nowhere
 CELERY_TASK_SERIALIZER = "json"
