@@ -24,7 +24,7 @@ if (resend) {
   const tick = () => {
     const left = Math.ceil((end - performance.now()) / 1000);
     if (left > 0) {
-      count.textContent = `${left} s`;
+      count.textContent = resend.dataset.resendLeft.replace("#", left);
       setTimeout(tick, 1000);
       return;
     }
