@@ -1,4 +1,4 @@
-"""What interrupts and what accompanies: the current notices, and what a member has read of them."""
+"""What interrupts and what accompanies: the notices in force, and whether a member has read them."""
 
 import logging
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from datetime import datetime
 from django.core.cache import cache
 from django.urls import reverse
 
-from incidents.models import Acknowledgement, NoticeVersion
+from incidents.acknowledgements import Reading, readings
+from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
 
 log = logging.getLogger(__name__)
 
 CACHE_KEY = "incidents.current"
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
-RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class CurrentNotice:
     summary: str
     published_at: datetime
     enough: frozenset[int]
+
+    def is_acknowledged(self, readings: list[Reading]) -> bool:
+        return any(reading.version_id in self.enough for reading in readings)
 
     @property
     def url(self) -> str:
@@ -95,51 +98,11 @@ def _current(versions: list[NoticeVersion]) -> CurrentNotice:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One acknowledgement, as pages show it."""
-
-    version: int
-    headline: str
-    number: int
-    reference: str
-    acknowledged_at: datetime
-
-    @property
-    def url(self) -> str:
-        return reverse("incident", args=[self.reference])
-
-
-def readings(user) -> list[Reading]:
-    """What the member behind `user` has acknowledged, the latest first. One statement."""
-    rows = (
-        Acknowledgement.objects.acknowledged()
-        .filter(member__user=user)
-        .order_by("-acknowledged_at")
-        .values_list(
-            "version",
-            "version__headline",
-            "version__number",
-            "version__incident__reference",
-            "acknowledged_at",
-        )
-    )
-    return [Reading(*row) for row in rows]
-
-
-def is_acknowledged(notice: CurrentNotice, readings: list[Reading]) -> bool:
-    return any(reading.version in notice.enough for reading in readings)
-
-
 def landing(request) -> str:
-    """Where a sign-in ends: the first incident not acknowledged yet, else the home page.
+    """What waits for a member after his sign-in: the first incident not acknowledged yet, or "".
 
     One statement while an incident is live, none otherwise.
     """
     notices = [] if request.user.is_staff else current()
-    if notices:
-        read = readings(request.user)
-        for notice in notices:
-            if not is_acknowledged(notice, read):
-                return notice.url
-    return reverse("home")
+    read = readings(request.user) if notices else []
+    return next((notice.url for notice in notices if not notice.is_acknowledged(read)), "")

@@ -77,7 +77,7 @@ class TargetFacts:
 class StepFacts:
     kind: str
     actor: str
-    done_on: date
+    done_on: date | None
     text: str
     operator: str = ""
 

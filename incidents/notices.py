@@ -4,19 +4,17 @@ Each function is one change: one transaction, its audit row, its effects on comm
 says who came first, so that two approvers, or two clicks, publish once.
 """
 
-import hashlib
-import json
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from incidents import banners, facts
 from incidents.completeness import Gap, gaps
 from incidents.facts import Facts
+from incidents.fingerprint import fingerprint
 from incidents.models import Incident, NoticeVersion
 from incidents.models.incident import IncidentState
-from incidents.models.notice import VersionState
 from members import audit
 
 
@@ -153,19 +151,43 @@ def facts_of(version: NoticeVersion) -> Facts:
     return facts.from_snapshot(version.facts)
 
 
+def published(incident: Incident):
+    """Every version of `incident` that members may read, the latest first."""
+    return incident.versions.visible().order_by("-number")
+
+
 def latest(incident: Incident) -> NoticeVersion | None:
     """The version of `incident` in force: the last one published and not withdrawn."""
-    return incident.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+    return published(incident).first()
+
+
+def in_force():
+    """The version in force of each incident that members may read about, live or closed."""
+    later = NoticeVersion.objects.visible().filter(
+        incident=OuterRef("incident"), number__gt=OuterRef("number")
+    )
+    return (
+        NoticeVersion.objects.visible()
+        .filter(~Exists(later))
+        .select_related("incident")
+        .order_by("-incident__detected_on", "-incident")
+    )
+
+
+def told(incident: Incident) -> tuple[NoticeVersion | None, Facts]:
+    """The version in force and its facts; while nothing is published, no version and the live facts."""
+    version = latest(incident)
+    return version, facts_of(version) if version else facts.of(incident)
 
 
 def facts_digest(facts: Facts) -> str:
-    return canonical_digest(facts.snapshot())
+    return fingerprint(facts.snapshot())
 
 
 def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
     """The seal of a version: every text, and the facts."""
     texts = {name: getattr(version, name) for name in NoticeVersion.TEXTS}
-    return canonical_digest(
+    return fingerprint(
         {
             "number": version.number,
             "material": version.material,
@@ -173,12 +195,6 @@ def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
             "facts": snapshot,
         }
     )
-
-
-def canonical_digest(content: Any) -> str:
-    """SHA-256 of `content` in canonical JSON: sorted keys, no space, UTF-8."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _which(version: NoticeVersion) -> dict[str, Any]:

@@ -1,5 +1,3 @@
-from datetime import date
-
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -53,6 +51,7 @@ class Incident(models.Model):
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
         ordering = ["-detected_on", "-pk"]
+        permissions = [("close_incident", _("Peut clore un incident"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(state=IncidentState.CLOSED, closed_at__isnull=False)
@@ -138,16 +137,18 @@ class Step(models.Model):
     )
     kind = models.CharField(_("mesure"), max_length=15, choices=StepKind.choices)
     actor = models.CharField(_("par qui"), max_length=100)
-    done_on = models.DateField(_("le"), default=date.today)
+    done_on = models.DateField(
+        _("le"), null=True, blank=True, help_text=_("Vide : date non communiquée.")
+    )
     text = models.TextField(_("en une ou deux phrases"))
 
     class Meta:
         verbose_name = _("mesure prise")
         verbose_name_plural = _("mesures prises")
-        ordering = ["done_on", "pk"]
+        ordering = [F("done_on").asc(nulls_last=True), "pk"]
 
     def __str__(self):
-        return f"{self.done_on:%d/%m/%Y} · {self.actor} · {self.get_kind_display()}"
+        return f"{self.actor} · {self.get_kind_display()}"
 
 
 class ServiceState(models.TextChoices):

@@ -22,6 +22,9 @@ class NoticeVersionQuerySet(WrittenOnceQuerySet):
         """What members may read: published, whether its incident is still live or closed."""
         return self.filter(state=VersionState.PUBLISHED)
 
+    def ever_published(self):
+        return self.filter(published_at__isnull=False)
+
     def submit(self) -> bool:
         return self.filter(state=VersionState.DRAFT)._move(
             state=VersionState.SUBMITTED, submitted_at=timezone.now()

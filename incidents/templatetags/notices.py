@@ -3,9 +3,12 @@
 from django import template
 
 from incidents import banners
+from incidents.acknowledgements import Reading, readings
 from incidents.models import Acknowledgement
 
 register = template.Library()
+
+RECENT = 5
 
 
 @register.inclusion_tag("incidents/_public_notices.html")
@@ -33,7 +36,7 @@ def incident_banners(context):
             {
                 "headline": notice.headline,
                 "url": notice.url,
-                "acknowledged": banners.is_acknowledged(notice, read),
+                "acknowledged": notice.is_acknowledged(read),
             }
             for notice in notices
         ]
@@ -43,7 +46,7 @@ def incident_banners(context):
 @register.inclusion_tag("incidents/_acknowledgements.html", takes_context=True)
 def recent_acknowledgements(context):
     read = _readings(context) if _is_member(context) else []
-    return {"acknowledgements": read[: banners.RECENT]}
+    return {"acknowledgements": read[:RECENT]}
 
 
 @register.inclusion_tag("incidents/_member_notices.html")
@@ -58,9 +61,9 @@ def _is_member(context) -> bool:
     return bool(request and request.user.is_authenticated and not request.user.is_staff)
 
 
-def _readings(context) -> list[banners.Reading]:
+def _readings(context) -> list[Reading]:
     """Read once per request, for every tag of the page."""
     request = context["request"]
     if not hasattr(request, "incident_readings"):
-        request.incident_readings = banners.readings(request.user)
+        request.incident_readings = readings(request.user)
     return request.incident_readings

@@ -1,0 +1,183 @@
+"""The incident of February 2024, told in our own words, as the demonstration loads it.
+
+Facts and their sources: docs/demo.md. What the sources leave open stays open here: dates that were not
+published are null, and categories that nobody spoke of are « non mentionnées ».
+"""
+
+from datetime import date
+
+from django.db import transaction
+
+from incidents import lifecycle, notices
+from incidents.models import Incident, ServiceStatus, Step, Target
+from incidents.models.claim import ClaimState
+from incidents.models.incident import ServiceState, StepKind
+from members.models import CareDomain, Operator, User
+from members.models.category import DataCategory as Data
+from portal.demo.people import ALMERYS, EXPOSED, VIAMEDIS
+
+REFERENCE = "2024-02-tiers-payant"
+
+CLAIMS = {
+    ClaimState.EXPOSED: EXPOSED,
+    ClaimState.NOT_EXPOSED: (
+        Data.BANCAIRE,
+        Data.MEDICAL,
+        Data.REMBOURSEMENTS,
+        Data.ADRESSE_POSTALE,
+        Data.TELEPHONE,
+        Data.EMAIL,
+    ),
+    ClaimState.NOT_STATED: (
+        Data.NUMERO_CONTRAT,
+        Data.NUMERO_ADHERENT,
+        Data.IDENTIFIANTS_ESPACE,
+    ),
+}
+CLAIMS_SOURCE = "Information de la mutuelle à ses adhérents, février 2024"
+WINDOW_SOURCE = (
+    "Seul « début février 2024 » est publié. Fenêtre retenue par prudence : du 1er au 7 février."
+)
+
+TARGETS = {
+    VIAMEDIS: (
+        date(2024, 2, 1),
+        "Des identifiants volés à des professionnels de santé ont ouvert la plateforme de Viamedis. "
+        "Les attaquants y ont consulté les droits d'assurés. "
+        "Viamedis gérait notre tiers payant jusqu'au 31 décembre 2023.",
+    ),
+    ALMERYS: (
+        date(2024, 2, 5),
+        "La plateforme d'Almerys a été attaquée de la même façon, les mêmes jours. "
+        "Almerys gère notre tiers payant depuis le 1er janvier 2024.",
+    ),
+}
+
+STEPS = (
+    (VIAMEDIS, StepKind.DISCONNECTION, "Viamedis", "Viamedis a coupé l'accès à sa plateforme."),
+    (ALMERYS, StepKind.DISCONNECTION, "Almerys", "Almerys a coupé l'accès à sa plateforme."),
+    (
+        None,
+        StepKind.COMPLAINT,
+        "Viamedis et Almerys",
+        "Chacun a saisi le Procureur de la République.",
+    ),
+    (None, StepKind.CNIL, "Viamedis et Almerys", "Chacun a déclaré la violation à la CNIL."),
+    (None, StepKind.CNIL, "Mutuelle du Rivage", "Nous avons, nous aussi, notifié la CNIL."),
+    (
+        None,
+        StepKind.EMPLOYER,
+        "Mutuelle du Rivage",
+        "Nous avons informé les employeurs des contrats collectifs.",
+    ),
+)
+
+SERVICES = (
+    ("Espace adhérent", None, ServiceState.WORKS, ""),
+    ("Demandes de remboursement", None, ServiceState.WORKS, ""),
+    ("Remboursements", None, ServiceState.WORKS, "Aux délais habituels."),
+    ("Carte Vitale", None, ServiceState.WORKS, ""),
+    ("Carte de tiers payant", None, ServiceState.WORKS, "Elle reste valable."),
+    (
+        "Carte de tiers payant",
+        "OPTI",
+        ServiceState.SLOWED,
+        "L'opticien peut attendre un accord, ou vous demander d'avancer les frais.",
+    ),
+    (
+        "Carte de tiers payant",
+        "AUDI",
+        ServiceState.SLOWED,
+        "L'audioprothésiste peut attendre un accord, ou vous demander d'avancer les frais.",
+    ),
+)
+
+NOTICE = {
+    "headline": "Attaque chez nos opérateurs de tiers payant, février 2024",
+    "public_summary": (
+        "Début février 2024, Viamedis et Almerys ont été attaqués. "
+        "Des données d'identité et de contrat ont pu être consultées. "
+        "Connectez-vous pour savoir si vous êtes concerné."
+    ),
+    "what_happened": (
+        "Début février 2024, deux opérateurs de tiers payant ont été attaqués : Viamedis et Almerys.\n\n"
+        "Les attaquants se sont servis d'identifiants volés à des professionnels de santé. "
+        "Ils ont consulté qui est couvert, et comment.\n\n"
+        "D'après les éléments connus, notre propre système n'a pas été touché."
+    ),
+    "consequences": (
+        "Quelqu'un peut se servir de ces données pour paraître sérieux. "
+        "Vous pourriez recevoir de faux messages, au nom de la mutuelle ou de l'Assurance Maladie. "
+        "Une usurpation d'identité est possible, mais plus rare."
+    ),
+    "what_to_do": (
+        "Vous n'avez aucune démarche à faire pour l'instant.\n\n"
+        "Restez prudent dans les prochaines semaines, surtout avec les e-mails. "
+        "N'ouvrez ni lien ni pièce jointe d'un message douteux. "
+        "Ne donnez jamais votre mot de passe, ni un code reçu par SMS.\n\n"
+        "En cas de doute, appelez le numéro de votre contrat."
+    ),
+    "reassurance": (
+        "Vos informations bancaires, vos soins et vos remboursements ne sont pas touchés. "
+        "Vos adresses, téléphone et e-mail non plus."
+    ),
+}
+
+
+def load(*, author: User, approver: User) -> Incident:
+    """The incident, published; as it is if it is already there."""
+    incident = Incident.objects.filter(reference=REFERENCE).first()
+    return incident or _load(author, approver)
+
+
+@transaction.atomic
+def _load(author: User, approver: User) -> Incident:
+    incident = Incident.objects.create(
+        reference=REFERENCE,
+        title="Attaque de Viamedis et d'Almerys",
+        detected_on=date(2024, 2, 1),
+        created_by=author,
+        dpo_name="Délégué à la protection des données",
+        dpo_email="dpo@mutuelle-du-rivage.example",
+        dpo_address="Mutuelle du Rivage\n1 quai de la Criée\n29200 Brest",
+        public_phone="02 61 91 00 00",
+    )
+    targets = {}
+    for code, (detected_on, what_happened) in TARGETS.items():
+        targets[code] = Target.objects.create(
+            incident=incident,
+            operator=Operator.objects.get(code=code),
+            window_from=date(2024, 2, 1),
+            window_until=date(2024, 2, 7),
+            window_source=WINDOW_SOURCE,
+            detected_on=detected_on,
+            what_happened=what_happened,
+        )
+    for target in targets.values():
+        for state, categories in CLAIMS.items():
+            for category in categories:
+                lifecycle.record_claim(
+                    target,
+                    category=category,
+                    state=state,
+                    source=CLAIMS_SOURCE,
+                    stated_on=date(2024, 2, 9),
+                    by=author,
+                )
+    for code, kind, actor, text in STEPS:
+        Step.objects.create(
+            incident=incident, target=targets.get(code), kind=kind, actor=actor, text=text
+        )
+    for label, domain, state, note in SERVICES:
+        ServiceStatus.objects.create(
+            incident=incident,
+            label=label,
+            domain=CareDomain.objects.get(code=domain) if domain else None,
+            state=state,
+            note=note,
+        )
+    version = notices.start(incident, author=author, **NOTICE)
+    notices.submit(version, by=author)
+    notices.publish(version, by=approver)
+    incident.refresh_from_db()
+    return incident

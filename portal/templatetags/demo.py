@@ -1,0 +1,15 @@
+from django import template
+from django.conf import settings
+from django.urls import reverse
+
+from portal.demo import people
+
+register = template.Library()
+
+
+@register.inclusion_tag("demo/_accounts.html")
+def demo_accounts():
+    """Who can sign in, told on the sign-in page of a demonstration; nothing anywhere else."""
+    if not settings.DEMO:
+        return {"accounts": [], "phone_url": ""}
+    return {"accounts": people.demo_accounts(), "phone_url": reverse("demo_phone")}
