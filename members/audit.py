@@ -138,5 +138,8 @@ def _event_digest(event: AuditEvent, secret: str | None = None) -> str:
 
 def _chain(before: str, event: AuditEvent, secret: str | None = None) -> str:
     return salted_hmac(
-        "members.audit.chain", f"{before}\0{event.pk}\0{event.digest}", secret=secret, algorithm="sha256"
+        "members.audit.chain",
+        f"{before}\0{event.pk}\0{event.digest}",
+        secret=secret,
+        algorithm="sha256",
     ).hexdigest()

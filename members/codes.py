@@ -59,7 +59,13 @@ def request(user, binding: str, address: str, refund: list[throttle.Hit]) -> Cha
     `binding` is the secret of the browser that asked. `refund`: hits of the password step to give back
     in the same statement, now that the password turned out to be right.
     """
-    throttle.reserve(*_send_hits(user, address), *(hit.refunded() for hit in refund))
+    refunds = [hit.refunded() for hit in refund]
+    try:
+        throttle.reserve(*_send_hits(user, address), *refunds)
+    except throttle.Throttled:
+        if refunds:
+            throttle.reserve(*refunds)  # too many texts, yet the password was right
+        raise
     now = timezone.now()
     with transaction.atomic():
         challenge = Challenge.objects.create(

@@ -34,7 +34,7 @@ class SignInForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         error_messages={"required": _("Saisissez votre mot de passe.")},
     )
-    next = forms.CharField(required=False, max_length=LONGEST_NEXT, widget=forms.HiddenInput)
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -83,9 +83,13 @@ class CodeForm(forms.Form):
     def clean_code(self):
         sent = self.data.getlist("code") if hasattr(self.data, "getlist") else [self.data["code"]]
         code = re.sub(r"[\s\u00a0\u202f\-\u2010-\u2015]", "", self.cleaned_data["code"])
-        if len(sent) != 1 or not re.fullmatch(r"[0-9]{%d}" % limit("CODE_DIGITS"), code):
+        if len(sent) != 1 or len(code) != limit("CODE_DIGITS") or not _is_ascii_digits(code):
             raise ValidationError(self.unreadable, code="unreadable")
         return code
+
+
+def _is_ascii_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()  # isdigit alone accepts the digits of every script
 
 
 def safe_next(url: str, request) -> str:

@@ -27,7 +27,8 @@ class LengthValidator:
             )
         if len(password) > longest:
             raise ValidationError(
-                _("Le mot de passe ne peut pas dépasser %(count)d caractères.") % {"count": longest},
+                _("Le mot de passe ne peut pas dépasser %(count)d caractères.")
+                % {"count": longest},
                 code="password_too_long",
             )
 
@@ -47,7 +48,9 @@ class PersonalValidator:
         for word in _words_about(user):
             if len(word) >= 4 and word in typed:
                 raise ValidationError(
-                    _("Le mot de passe ne doit contenir ni nom, ni identifiant, ni date de naissance."),
+                    _(
+                        "Le mot de passe ne doit contenir ni nom, ni identifiant, ni date de naissance."
+                    ),
                     code="password_about_oneself",
                 )
 

@@ -7,11 +7,10 @@ starts with one statement. (signin.md §2; NIST SP 800-63B-4 §2.2.3)
 import hashlib
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
-from django.db import IntegrityError, transaction
-from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
@@ -52,14 +51,9 @@ class SessionStore(SessionBase):
         return self.decode(self.row.data)
 
     def create(self):
-        while True:
-            self._session_key = self._get_new_session_key()
-            try:
-                self.save(must_create=True)
-            except CreateError:
-                continue
-            self.modified = True
-            return
+        self._session_key = self._get_new_session_key()
+        self.save(must_create=True)
+        self.modified = True
 
     def cycle_key(self):
         """A new key for the same row: one statement at the next save, and the old key is dead."""
@@ -91,11 +85,7 @@ class SessionStore(SessionBase):
         if self.browser or self.address_prefix:
             columns |= {"address_prefix": self.address_prefix, "browser": self.browser}
         if must_create:
-            try:
-                with transaction.atomic():
-                    self.row = Session.objects.create(**columns)
-            except IntegrityError:
-                raise CreateError from None
+            self.row = Session.objects.create(**columns)
             return
         current = _digest(self._replaces or self.session_key)
         if not Session.objects.filter(pk=current).update(**columns):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db import connection
-from django.db.models import Max
 from django.utils.crypto import salted_hmac
 
 from members.limits import limit
@@ -46,9 +45,7 @@ PASSWORD_ADDRESS = Rule(
 TOTP = Rule("totp", "TOTP_FAILURES", "TOTP_WINDOW", doubling=True)
 SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600)
 SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400)
-SENDS_ADDRESS = Rule(
-    "sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True
-)
+SENDS_ADDRESS = Rule("sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True)
 SENDS_GLOBAL = Rule("sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS)
 
 
@@ -111,42 +108,50 @@ def purge() -> int:
 
 
 def _statement(rows: int, charged: int, now: int) -> str:
-    value = "(CAST(%s AS TEXT), CAST(%s AS SMALLINT), CAST(%s AS INTEGER), CAST(%s AS SMALLINT), CAST(%s AS BIGINT))"
-    first, longest = limit("WAIT_FIRST"), limit("WAIT_LONGEST")
-    # the new count, then until when it blocks
-    count = f"""(CASE WHEN t.ends_at <= {now} THEN CASE WHEN excluded.change > 0 THEN 1 ELSE 0 END
-                 WHEN t.count + excluded.change < 0 THEN 0
-                 ELSE t.count + excluded.change END)"""
-    ends = f"""(CASE WHEN t.ends_at <= {now} OR excluded.doubling = 1 THEN excluded.ends_at
-                ELSE t.ends_at END)"""
-    steps = f"({count} - excluded.allowed)"
-    wait = f"""(CASE WHEN {steps} >= 15 OR ({first} << {steps}) > {longest} THEN {longest}
-                ELSE {first} << {steps} END)"""
-    blocked = f"""(CASE WHEN {count} < excluded.allowed THEN 0
-                   WHEN excluded.change < 0 THEN t.blocked_until
-                   WHEN excluded.doubling = 1 THEN {now} + {wait}
-                   ELSE {ends} END)"""
+    types = ("TEXT", "SMALLINT", "INTEGER", "SMALLINT", "BIGINT")
+    value = "(" + ", ".join(f"CAST(%s AS {kind})" for kind in types) + ")"
+    free = "1 = 1"
+    if charged:
+        keys = ", ".join(["%s"] * charged)
+        free = f"""NOT EXISTS (SELECT 1 FROM members_throttle b
+                                WHERE b.key IN ({keys}) AND {_is_blocked("b", now)})"""
     return f"""
         INSERT INTO members_throttle AS t
-               (key, change, allowed, doubling, ends_at, count, blocked_until)
-        SELECT column1, column2, column3, column4, column5,
-               CASE WHEN column2 > 0 THEN 1 ELSE 0 END,
-               CASE WHEN column2 < 0 OR column3 > 1 THEN 0
-                    WHEN column4 = 1 THEN {now} + {first} ELSE column5 END
+               (key, change, allowed, doubling, ends_at, last_at, count)
+        SELECT column1, column2, column3, column4, column5, {now},
+               CASE WHEN column2 > 0 THEN 1 ELSE 0 END
           FROM (VALUES {", ".join([value] * rows)}) AS v
-         WHERE NOT EXISTS (SELECT 1 FROM members_throttle b
-                            WHERE b.key IN ({", ".join(["%s"] * charged)})
-                              AND b.blocked_until > {now})
+         WHERE {free}
         ON CONFLICT (key) DO UPDATE
-           SET count = {count}, ends_at = {ends}, blocked_until = {blocked},
-               change = excluded.change, allowed = excluded.allowed, doubling = excluded.doubling
-         WHERE excluded.change < 0 OR t.blocked_until <= {now}
+           SET count = CASE WHEN t.ends_at <= {now} THEN excluded.count
+                            WHEN t.count + excluded.change < 0 THEN 0
+                            ELSE t.count + excluded.change END,
+               ends_at = CASE WHEN t.ends_at <= {now} OR excluded.doubling = 1
+                              THEN excluded.ends_at ELSE t.ends_at END,
+               last_at = excluded.last_at, change = excluded.change,
+               allowed = excluded.allowed, doubling = excluded.doubling
+         WHERE excluded.change < 0 OR NOT ({_is_blocked("t", now)})
         RETURNING key"""
 
 
+def _is_blocked(row: str, now: int) -> str:
+    """SQL: whether the counter `row` refuses a hit now. `Throttle.blocked_until` says until when."""
+    first, longest = limit("WAIT_FIRST"), limit("WAIT_LONGEST")
+    doublings = (longest // max(first, 1)).bit_length()  # from there on, the longest wait
+    return f"""{row}.ends_at > {now} AND {row}.count >= {row}.allowed AND (
+        {row}.doubling = 0 OR {row}.last_at
+            + CASE WHEN {row}.count - {row}.allowed >= {doublings} THEN {longest}
+                   ELSE {first} << ({row}.count - {row}.allowed) END > {now})"""
+
+
 def _until(keys: list[str], now: int) -> datetime:
-    latest = Throttle.objects.filter(key__in=keys).aggregate(at=Max("blocked_until"))["at"]
-    return datetime.fromtimestamp(max(latest or 0, now + 1), UTC)
+    soonest = datetime.fromtimestamp(now + 1, UTC)
+    blocked = [
+        row.blocked_until
+        for row in Throttle.objects.filter(key__in=keys)
+        if row.count >= row.allowed
+    ]
+    return max([soonest, *blocked])
 
 
 def _alarm(refused: list[Hit]) -> None:

@@ -1,8 +1,8 @@
 """What an operator must set right before the portal starts. Errors here refuse every command."""
 
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
-from cryptography.fernet import Fernet
 
 DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
 

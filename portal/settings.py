@@ -256,7 +256,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_step": 0.1,
     "interval_max": 0.1,
 }
-CELERY_TASK_ALWAYS_EAGER = not REDIS_URL or SMS_GATEWAY == SMS_GATEWAYS["memory"]
+CELERY_TASK_ALWAYS_EAGER = not REDIS_URL or SMS_GATEWAYS["memory"] == SMS_GATEWAY
 CELERY_TASK_EAGER_PROPAGATES = False  # a text that fails never breaks the page that asked for it
 CELERY_TASK_IGNORE_RESULT = True  # and no result backend: arguments and results are kept nowhere
 CELERY_TASK_SERIALIZER = "json"

@@ -33,7 +33,9 @@ class PersonForm(forms.ModelForm):
         try:
             return nir.compact(typed)
         except nir.InvalidNir:
-            raise ValidationError(_("Ce NIR n'est pas valide. Vérifiez ses 15 caractères.")) from None
+            raise ValidationError(
+                _("Ce NIR n'est pas valide. Vérifiez ses 15 caractères.")
+            ) from None
 
     def clean(self):
         cleaned = super().clean()
@@ -57,7 +59,16 @@ class AdhesionInline(admin.TabularInline):
 
 class AyantDroitInline(admin.TabularInline):
     model = AyantDroit
-    fields = ["reference", "link", "birth_name", "first_names", "birth_date", "birth_rank", "start", "end"]
+    fields = [
+        "reference",
+        "link",
+        "birth_name",
+        "first_names",
+        "birth_date",
+        "birth_rank",
+        "start",
+        "end",
+    ]
     readonly_fields = fields
     show_change_link = True
     extra = 0
@@ -94,7 +105,9 @@ class PersonAdmin(LargeTable):
         if not person.nir_sealed:
             return person.nir_masked
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_nir", args=[person.pk])
-        return format_html('{} · <a href="{}">{}</a>', person.nir_masked, url, _("Afficher en entier"))
+        return format_html(
+            '{} · <a href="{}">{}</a>', person.nir_masked, url, _("Afficher en entier")
+        )
 
     def reveal_nir(self, request, pk):
         person = self.get_object(request, str(pk))
@@ -135,7 +148,14 @@ CONTACT = ["email", "address", "postal_code", "city"]
 
 @admin.register(Member)
 class MemberAdmin(PersonAdmin):
-    list_display = ["number", "last_name_shown", "first_names", "birth_date", "account", "phone_masked"]
+    list_display = [
+        "number",
+        "last_name_shown",
+        "first_names",
+        "birth_date",
+        "account",
+        "phone_masked",
+    ]
     list_select_related = ["user"]
     search_fields = ["=number", "birth_name__istartswith", "usage_name__istartswith"]
     search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")
@@ -175,12 +195,23 @@ class MemberAdmin(PersonAdmin):
                 "texts": member.user.texts.order_by("-created_at")[:SHOWN_EVENTS],
                 "events": member.user.audit_events.select_related("actor")[:SHOWN_EVENTS],
             }
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **follow})
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **follow}
+        )
 
 
 @admin.register(AyantDroit)
 class AyantDroitAdmin(PersonAdmin):
-    list_display = ["last_name", "first_names", "birth_date", "birth_rank", "link", "member", "start", "end"]
+    list_display = [
+        "last_name",
+        "first_names",
+        "birth_date",
+        "birth_rank",
+        "link",
+        "member",
+        "start",
+        "end",
+    ]
     list_select_related = ["member"]
     search_fields = ["=member__number", "birth_name__istartswith", "usage_name__istartswith"]
     search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")

@@ -38,4 +38,3 @@ class UserAdmin(LargeTable):
     def has_change_permission(self, request, obj=None):
         may = super().has_change_permission(request, obj)
         return may and (obj is None or not obj.is_staff or request.user.is_superuser)
-

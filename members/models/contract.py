@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from members.models.period import NoOverlap, Period, PeriodQuerySet
+from members.models.period import NoOverlap, Period, PeriodQuerySet, gap_in
 
 
 class Employer(models.Model):

@@ -220,5 +220,8 @@ class AyantDroit(Period, Person):
             gap = gap_in(self.start, self.end, self.member.adhesions.all())
             if gap:
                 raise ValidationError(
-                    {"start": _("L'adhérent n'a pas d'adhésion le %(day)s.") % {"day": f"{gap:%d/%m/%Y}"}}
+                    {
+                        "start": _("L'adhérent n'a pas d'adhésion le %(day)s.")
+                        % {"day": f"{gap:%d/%m/%Y}"}
+                    }
                 )

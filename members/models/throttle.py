@@ -1,4 +1,8 @@
+from datetime import UTC, datetime
+
 from django.db import models
+
+from members.limits import limit
 
 
 class Throttle(models.Model):
@@ -13,8 +17,17 @@ class Throttle(models.Model):
     change = models.SmallIntegerField()
     allowed = models.IntegerField()
     doubling = models.SmallIntegerField()
+    last_at = models.BigIntegerField()
     ends_at = models.BigIntegerField(db_index=True)
-    blocked_until = models.BigIntegerField()
 
     def __str__(self):
         return self.key[:8]
+
+    @property
+    def blocked_until(self) -> datetime:
+        """When the next hit may be made, for a counter that has reached what is allowed."""
+        if not self.doubling:
+            return datetime.fromtimestamp(self.ends_at, UTC)
+        beyond = min(self.count - self.allowed, 30)
+        wait = min(limit("WAIT_FIRST") << beyond, limit("WAIT_LONGEST"))
+        return datetime.fromtimestamp(self.last_at + wait, UTC)

@@ -120,7 +120,9 @@ def _refusal_message(refusal: codes.CodeRefused) -> str:
         case codes.Crowded():
             return _("Ce code est déjà en cours de vérification. Réessayez.")
         case _:
-            return _("Ce code ne peut plus servir. Recommencez la connexion pour en recevoir un autre.")
+            return _(
+                "Ce code ne peut plus servir. Recommencez la connexion pour en recevoir un autre."
+            )
 
 
 def _code_page(request, step, form, status=200):
@@ -197,7 +199,9 @@ def sign_out(request):
 def _back_to_start(request, lost: signin.PendingLost):
     if request.user.is_authenticated:
         return redirect(signin.landing(request, ""))
-    return redirect(reverse("signin", query=None if lost.reason == "none" else {"motif": lost.reason}))
+    return redirect(
+        reverse("signin", query=None if lost.reason == "none" else {"motif": lost.reason})
+    )
 
 
 def _wait_message(until) -> str:

@@ -1,0 +1,81 @@
+"""The small cast of these tests: Claire signs in, Hugo supports, and doors stay shut to the others."""
+
+import itertools
+from datetime import date
+
+import pytest
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from members import tasks
+from members.models import Adhesion, Contract, Employer, Member, SmsDevice, User
+from members.models.contract import ContractKind
+from members.sms import delivery, memory
+
+PASSWORD = "marée haute à sept heures"
+_numbers = itertools.count(100_000)
+
+
+def make_member(identifiant="claire", phone="+33612345678", nir="281091300104217", **user_fields):
+    user = User(identifiant=identifiant, **user_fields)
+    user.set_password(PASSWORD)
+    user.save()
+    member = Member(
+        number=str(next(_numbers)),
+        user=user,
+        phone=phone,
+        civility="MME",
+        birth_name="Vasseur",
+        first_names="Claire Marie",
+        birth_date=date(1981, 9, 14),
+    )
+    member.set_nir(nir)
+    member.save()
+    if phone:
+        SmsDevice.objects.create(user=user, name="sms")
+    return member
+
+
+@pytest.fixture
+def claire(db):
+    return make_member()
+
+
+@pytest.fixture
+def hugo(db):
+    """Support staff, with an authenticator app."""
+    user = User(identifiant="hugo", name="Hugo Lantier", is_staff=True)
+    user.set_password(PASSWORD)
+    user.save()
+    TOTPDevice.objects.create(user=user, name="totp", confirmed=True)
+    return user
+
+
+@pytest.fixture
+def contract(db):
+    employer = Employer.objects.create(siren="552100554", name="Chantiers du Rivage")
+    return Contract.objects.create(
+        number="C-100",
+        kind=ContractKind.COLLECTIVE,
+        employer=employer,
+        plan="Équilibre",
+        phone="02 00 00 00 00",
+        start=date(2019, 1, 1),
+    )
+
+
+@pytest.fixture
+def covered(claire, contract):
+    return Adhesion.objects.create(member=claire, contract=contract, start=date(2019, 1, 1))
+
+
+@pytest.fixture(autouse=True)
+def _texts_arrive_at_once(monkeypatch):
+    """No worker here: the task's function runs on commit. Real workers have their journeys."""
+    memory.outbox.clear()
+    monkeypatch.setattr(tasks, "wake_sender", delivery.deliver)
+
+
+@pytest.fixture
+def warm(client, db):
+    """Somebody else has just looked at the first page: the live notices are in the cache."""
+    client.get("/connexion/")

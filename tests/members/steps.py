@@ -1,0 +1,34 @@
+"""What a person does at the door, through the client: typing, reading a text, typing again."""
+
+import re
+
+from django.urls import reverse
+
+from members.sms import memory
+from tests.members.conftest import PASSWORD
+
+
+def type_password(client, identifiant="claire", password=PASSWORD, **extra):
+    return client.post(
+        reverse("signin"), {"identifiant": identifiant, "password": password, **extra}
+    )
+
+
+def type_code(client, code):
+    return client.post(reverse("signin_code"), {"code": code})
+
+
+def read_code() -> str:
+    """The code in the last text that arrived."""
+    return re.match(r"(\d{6})\b", memory.outbox[-1].body).group(1)
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def signs_in(client, commits, identifiant="claire"):
+    """Both steps; `commits` is django_capture_on_commit_callbacks."""
+    with commits(execute=True):
+        type_password(client, identifiant)
+    return type_code(client, read_code())
