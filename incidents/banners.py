@@ -1,17 +1,14 @@
 """What interrupts and what accompanies: the notices in force, and whether a member has read them."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.core.cache import cache
 from django.urls import reverse
 
 from incidents.acknowledgements import Reading, readings
+from incidents.cached import forget, remember
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
-
-log = logging.getLogger(__name__)
 
 CACHE_KEY = "incidents.current"
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
@@ -24,6 +21,7 @@ class CurrentNotice:
     An acknowledgement of any version in `enough` counts: the last material one or a later correction.
     """
 
+    version_id: int
     reference: str
     number: int
     headline: str
@@ -44,32 +42,14 @@ class CurrentNotice:
 
 
 def current() -> list[CurrentNotice]:
-    """The notices in force, oldest incident first. No statement while the cache is warm; a dead cache
-    costs one statement, never the page."""
-    try:
-        notices = cache.get(CACHE_KEY)
-    except Exception:
-        log.warning("The cache is away: current notices come from the database.", exc_info=True)
-        return _read()
-    if notices is None:
-        notices = _read()
-        _keep(notices)
-    return notices
+    """The notices in force of live incidents, oldest incident first. No statement while the cache is
+    warm; a dead cache costs one statement, never the page."""
+    return remember(CACHE_KEY, CACHE_SECONDS, _read)
 
 
 def drop() -> None:
     """Forgets the cached notices: called on commit by whatever changes them."""
-    try:
-        cache.delete(CACHE_KEY)
-    except Exception:
-        log.warning("The cache is away: it may show earlier notices for a while.", exc_info=True)
-
-
-def _keep(notices: list[CurrentNotice]) -> None:
-    try:
-        cache.set(CACHE_KEY, notices, CACHE_SECONDS)
-    except Exception:
-        log.warning("The cache is away: current notices were not kept.", exc_info=True)
+    forget(CACHE_KEY)
 
 
 def _read() -> list[CurrentNotice]:
@@ -89,6 +69,7 @@ def _current(versions: list[NoticeVersion]) -> CurrentNotice:
     latest = versions[-1]
     asks = max((v.number for v in versions if v.material), default=versions[0].number)
     return CurrentNotice(
+        version_id=latest.pk,
         reference=latest.incident.reference,
         number=latest.number,
         headline=latest.headline,

@@ -151,6 +151,11 @@ def facts_of(version: NoticeVersion) -> Facts:
     return facts.from_snapshot(version.facts)
 
 
+def under_way(incident: Incident):
+    """The version of `incident` that is a draft or waits for approval: one at most."""
+    return incident.versions.under_way()
+
+
 def published(incident: Incident):
     """Every version of `incident` that members may read, the latest first."""
     return incident.versions.visible().order_by("-number")

@@ -22,6 +22,9 @@ class NoticeVersionQuerySet(WrittenOnceQuerySet):
         """What members may read: published, whether its incident is still live or closed."""
         return self.filter(state=VersionState.PUBLISHED)
 
+    def under_way(self):
+        return self.filter(state__in=[VersionState.DRAFT, VersionState.SUBMITTED])
+
     def ever_published(self):
         return self.filter(published_at__isnull=False)
 
