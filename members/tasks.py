@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 # No retry here, and none is missing: the row waits, and the sweep takes it two seconds later. A
 # task held back by a countdown sits unacknowledged in a worker and is delivered again to another.
-@shared_task(queue="codes", expires=45, acks_late=True, reject_on_worker_lost=True, max_retries=0)
+@shared_task(expires=45, acks_late=True, reject_on_worker_lost=True, max_retries=0)
 def send_sms(message_id: str) -> None:
     delivery.deliver(message_id)
 

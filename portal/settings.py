@@ -263,6 +263,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_QUEUES = [Queue("codes"), Queue("background")]
 CELERY_TASK_DEFAULT_QUEUE = "background"
+CELERY_TASK_ROUTES = {"members.tasks.send_sms": {"queue": "codes"}}
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_POOL = "threads"  # they wait for the provider, not for the processor
 CELERY_WORKER_CONCURRENCY = env.integer("WORKER_THREADS", 16)

@@ -1,5 +1,6 @@
 """One text from its row to the phone, whatever the provider, the worker or the clock do."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,7 +10,9 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from members.models import AuditEvent, Challenge, SmsDevice, SmsMessage
 from members.models.sms import SmsState
@@ -628,14 +631,8 @@ class History:
 
     def call(self, answer, during):
         def send(sent):
-            self.text.refresh_from_db()
-            assert self.text.state == SmsState.SENDING
-            # a sweep may give up a stuck call and begin another: both moves are then in the table
-            assert self.state == SmsState.SENDING or any(
-                self.state.can_become(state) or self.state == state
-                for state in SmsState.before(SmsState.SENDING)
-            )
-            self.state = SmsState.SENDING
+            self.look()
+            assert self.state == SmsState.SENDING
             challenge = self.text.challenge
             challenge.refresh_from_db()
             assert challenge.used_at is None
@@ -653,10 +650,8 @@ class History:
             case ("task" | "sweep" as who, answer, during):
                 first.answers.clear()
                 first.answers.extend([self.call(answer, during)] * 5)
-                try:
+                with contextlib.suppress(Killed):
                     delivery.deliver(self.text.pk) if who == "task" else delivery.sweep()
-                except Killed:
-                    pass
             case ("receipt", state):
                 delivery.record_receipt(self.text.pk, Receipt(state, "ref", Problem.LOST))
             case ("wait", seconds):
