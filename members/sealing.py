@@ -34,6 +34,15 @@ def unseal(sealed: str) -> str:
         raise CannotOpen from None
 
 
+def is_current(sealed: str) -> bool:
+    """Whether the first key sealed this value."""
+    try:
+        Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def digests(text: str, purpose: str) -> list[uuid.UUID]:
     """Keyed digests of `text`, one per key, newest first: to find a row during a key rotation."""
     return [_digest(key, text, purpose) for key in settings.FIELD_ENCRYPTION_KEYS]

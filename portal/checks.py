@@ -4,10 +4,21 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 
+TAG = "portal"
 DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
 
 
-@checks.register(checks.Tags.security)
+def insist() -> None:
+    """Stops a server that would start with wrong settings. Raises SystemCheckError.
+
+    Commands and workers run every check by themselves; a WSGI server runs none.
+    """
+    errors = [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
+    if errors:
+        raise SystemCheckError("\n".join(map(str, errors)))
+
+
+@checks.register(TAG)
 def no_demonstration_in_production(app_configs, **kwargs):
     if settings.DEMO:
         return []
@@ -30,7 +41,7 @@ def no_demonstration_in_production(app_configs, **kwargs):
     return found
 
 
-@checks.register(checks.Tags.security)
+@checks.register(TAG)
 def demonstration_stays_at_home(app_configs, **kwargs):
     if settings.DEMO and settings.HTTPS:
         return [
@@ -43,7 +54,7 @@ def demonstration_stays_at_home(app_configs, **kwargs):
     return []
 
 
-@checks.register(checks.Tags.security)
+@checks.register(TAG)
 def field_keys_are_fernet_keys(app_configs, **kwargs):
     for position, key in enumerate(settings.FIELD_ENCRYPTION_KEYS, start=1):
         try:
@@ -59,7 +70,7 @@ def field_keys_are_fernet_keys(app_configs, **kwargs):
     return []
 
 
-@checks.register()
+@checks.register(TAG)
 def twilio_is_whole(app_configs, **kwargs):
     if "twilio" not in settings.SMS_GATEWAY + settings.SMS_FALLBACK_GATEWAY:
         return []
@@ -71,7 +82,7 @@ def twilio_is_whole(app_configs, **kwargs):
     return [checks.Error(f"{name} is missing.", id="portal.E005") for name in missing]
 
 
-@checks.register()
+@checks.register(TAG)
 def production_has_real_parts(app_configs, **kwargs):
     if settings.DEMO:
         return []

@@ -6,6 +6,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 application = get_wsgi_application()
 
-from portal.demo import sweeper  # noqa: E402 - needs django.setup()
+from portal import checks  # noqa: E402 - needs django.setup()
+from portal.demo import sweeper  # noqa: E402
 
+checks.insist()
 sweeper.start()

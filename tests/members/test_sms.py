@@ -19,6 +19,7 @@ from members.models.sms import SmsState
 from members.sms import memory, words
 from members.sms.console import ConsoleGateway
 from members.sms.gateway import Problem, Text, get_gateway, routes
+from members.tasks import wake_sender
 from portal.celery import app
 from tests.members.conftest import make_member
 from tests.members.routes import queued_text
@@ -136,7 +137,7 @@ def test_each_problem_fits_its_columns():
 def test_a_message_wakes_a_worker_with_its_id_alone(monkeypatch):
     published = []
     monkeypatch.setattr(tasks, "send_sms", SimpleNamespace(apply_async=published.append))
-    tasks.wake_sender(TEXT.id)
+    wake_sender(TEXT.id)
     assert published == [[str(TEXT.id)]]
 
 
@@ -150,10 +151,10 @@ def test_a_broker_that_fails_is_left_alone_for_five_seconds(monkeypatch, caplog)
     monkeypatch.setattr(tasks, "send_sms", SimpleNamespace(apply_async=away))
     monkeypatch.setattr(tasks, "_ask_broker_from", 0.0)
     for _ in range(3):
-        tasks.wake_sender(TEXT.id)
+        wake_sender(TEXT.id)
     assert len(tries) == 1
     monkeypatch.setattr(tasks, "_ask_broker_from", 0.0)
-    tasks.wake_sender(TEXT.id)
+    wake_sender(TEXT.id)
     assert len(tries) == 2
 
 
@@ -162,7 +163,7 @@ def test_an_error_inside_the_task_never_reaches_the_page(monkeypatch, claire):
         raise ValueError
 
     monkeypatch.setattr(tasks.delivery, "deliver", broken)
-    tasks.wake_sender(queued_text(claire).pk)
+    wake_sender(queued_text(claire).pk)
 
 
 def test_codes_have_a_queue_of_their_own():
@@ -247,7 +248,7 @@ def test_rows_written_by_machines_cannot_be_changed(desk, claire):
 def test_sending_logs_neither_code_nor_number(claire, caplog):
     text = queued_text(claire)
     with caplog.at_level(logging.DEBUG):
-        tasks.wake_sender(text.pk)
+        wake_sender(text.pk)
     assert memory.outbox
     assert text.challenge.code() not in caplog.text
     assert claire.phone[3:] not in caplog.text

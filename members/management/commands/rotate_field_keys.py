@@ -1,0 +1,16 @@
+from django.core.management.base import BaseCommand
+
+from members.models import AyantDroit, Member
+from members.rotation import reseal
+
+
+class Command(BaseCommand):
+    help = (
+        "Seals every encrypted field again under the first key of FIELD_ENCRYPTION_KEYS. "
+        "Can be stopped and run again; sign-ins go on meanwhile."
+    )
+
+    def handle(self, **options):
+        for model in (Member, AyantDroit):
+            count = reseal(model, on_progress=self.stdout.write)
+            self.stdout.write(f"{model._meta.verbose_name_plural}: {count} sealed again.")
