@@ -1,6 +1,7 @@
 """The Celery application. Its settings: the section « Celery » of portal/settings.py."""
 
 import os
+import sys
 
 from celery import Celery, bootsteps
 from celery.signals import celeryd_init
@@ -10,6 +11,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+def refuse_wrong_settings(**kwargs):
+    import django
+
+    django.setup()
+    from django.core.management.base import SystemCheckError
+
+    from portal import checks
+
+    try:
+        checks.insist()
+    except SystemCheckError as error:
+        sys.exit(str(error))  # an ordinary exception in a signal is only logged
 
 
 @celeryd_init.connect

@@ -3,6 +3,7 @@
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
+from django.core.management.base import SystemCheckError
 
 TAG = "portal"
 DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
@@ -11,7 +12,7 @@ DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
 def insist() -> None:
     """Stops a server that would start with wrong settings. Raises SystemCheckError.
 
-    Commands and workers run every check by themselves; a WSGI server runs none.
+    Commands run every check by themselves; WSGI servers and workers run none.
     """
     errors = [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
     if errors:
