@@ -2,11 +2,12 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from incidents import banners, notices
 from incidents.cached import remember
+from incidents.models import NoticeVersion
 from incidents.views import page
 
 CACHE_SECONDS = 300  # of a page named by its version: a new version is another page
@@ -33,5 +34,7 @@ def _version_in_force(reference: str) -> int:
 
 
 def _page(version_id: int) -> page.Page:
-    version = notices.in_force().get(pk=version_id)
+    # visible is enough: a process without shared cache may be some seconds behind a new version
+    readable = NoticeVersion.objects.visible().select_related("incident")
+    version = get_object_or_404(readable, pk=version_id)
     return page.public(version, notices.facts_of(version))

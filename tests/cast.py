@@ -1,0 +1,76 @@
+"""The small named cast of domain.md §5, as fixtures: the people of the demonstration, and its incident.
+
+Import it from a conftest: `from tests.cast import *`.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from incidents.models import Incident
+from members.models import Member, User
+from portal.demo import incident as february
+from portal.demo import people
+
+__all__ = ["as_member", "as_staff", "cast", "february_2024"]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Antoine and his family are at both operators, Bianca at Almerys, César at Viamedis…"""
+
+    antoine: Member
+    bianca: Member
+    cesar: Member
+    denise: Member
+    fabien: Member
+    gwenaelle: Member
+    gilles: Member
+    support: User
+    auteur: User
+    approbateur: User
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    people.load(known_secrets=True)
+    members = {member.number: member for member in Member.objects.select_related("user")}
+    by_letter = {person.letter: members[person.number] for person in people.CAST}
+    staff = {user.identifiant: user for user in User.objects.filter(is_staff=True)}
+    return Cast(
+        antoine=by_letter["A"],
+        bianca=by_letter["B"],
+        cesar=by_letter["C"],
+        denise=by_letter["D"],
+        fabien=by_letter["F"],
+        gwenaelle=by_letter["G"],
+        gilles=by_letter["H"],
+        **staff,
+    )
+
+
+@pytest.fixture
+def february_2024(cast) -> Incident:
+    """The incident of February 2024, live with its first version."""
+    return february.load(author=cast.auteur, approver=cast.approbateur)
+
+
+@pytest.fixture
+def as_member(client):
+    """`as_member(antoine)` is the client of a browser where both his factors were checked."""
+    return lambda member: _signed_in(client, member.user, member.user.sms_device)
+
+
+@pytest.fixture
+def as_staff(client):
+    return lambda user: _signed_in(client, user, TOTPDevice.objects.get(user=user))
+
+
+def _signed_in(client, user, device):
+    client.force_login(user)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    return client

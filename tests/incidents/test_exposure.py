@@ -1,0 +1,240 @@
+"""The rule, by example: the cast of domain.md §5 in the incident of February 2024."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from incidents import exposure, facts
+from incidents.models import ContractScope
+from incidents.reasons import Reason
+from members.models import AyantDroit, Contract, Delegation, Holding, Operator
+from portal.demo.people import ALMERYS, EXPOSED, VIAMEDIS
+
+pytestmark = pytest.mark.django_db
+SEVEN = frozenset(EXPOSED)
+
+
+@pytest.fixture
+def told(february_2024):
+    return facts.of(february_2024)
+
+
+def answers(member, told):
+    """{name: {operator: exposure}} of a member and his ayants droit."""
+    return {
+        person.name: {one.target.operator: one for one in person.operators}
+        for person in exposure.of_member(member, told)
+    }
+
+
+def only(member, told):
+    (person,) = answers(member, told).values()
+    return person
+
+
+def test_antoine_and_each_of_his_family_are_exposed_at_both_operators(cast, told):
+    found = answers(cast.antoine, told)
+    assert list(found) == [
+        "Antoine Kervella",
+        "Aurélie Kervella",
+        "Apolline Kervella",
+        "Adèle Kervella",
+    ]
+    for operators in found.values():
+        before, now = operators[VIAMEDIS], operators[ALMERYS]
+        assert (before.state, before.reason) == ("confirmee", Reason.DETENTION)
+        assert (before.since, before.until) == (date(2019, 1, 1), date(2023, 12, 31))
+        assert (now.state, now.reason) == ("confirmee", Reason.DELEGATION)
+        assert (now.since, now.until) == (date(2024, 1, 1), None)
+        assert before.categories == now.categories == SEVEN
+
+
+def test_bianca_who_came_in_2024_is_exposed_at_almerys_only(cast, told):
+    found = only(cast.bianca, told)
+    assert found[ALMERYS].reason == Reason.DELEGATION
+    assert found[ALMERYS].since == date(2024, 1, 15)
+    assert (found[VIAMEDIS].state, found[VIAMEDIS].reason) == ("ecartee", Reason.NON_COUVERT)
+    assert found[VIAMEDIS].categories == frozenset()
+
+
+def test_cesar_who_left_in_2023_is_still_held_by_viamedis(cast, told):
+    found = only(cast.cesar, told)
+    assert found[VIAMEDIS].reason == Reason.DETENTION
+    assert found[VIAMEDIS].until == date(2023, 10, 31)
+    assert found[ALMERYS].reason == Reason.NON_COUVERT
+
+
+def test_denise_whose_data_was_purged_before_is_not_concerned_and_reads_the_date(cast, told):
+    found = only(cast.denise, told)
+    assert found[VIAMEDIS].reason == Reason.PURGE_ATTESTEE
+    assert found[VIAMEDIS].purged_on == date(2022, 6, 30)
+    assert "30 juin 2022" in found[VIAMEDIS].sentence
+    assert found[ALMERYS].reason == Reason.JAMAIS_DELEGUE
+
+
+def test_fabien_whose_contract_neither_operator_served_is_not_concerned(cast, told):
+    found = only(cast.fabien, told)
+    assert {one.reason for one in found.values()} == {Reason.JAMAIS_DELEGUE}
+
+
+def test_a_member_without_any_adhesion_gets_an_answer(cast, told):
+    cast.bianca.adhesions.all().delete()
+    found = only(cast.bianca, told)
+    assert {one.reason for one in found.values()} == {Reason.SANS_ADHESION}
+
+
+def test_a_purge_on_the_first_day_of_the_attack_came_too_late(cast, told):
+    contract = Contract.objects.get(number="IND-1042")
+    Holding.objects.filter(contract=contract).update(purged_on=date(2024, 2, 1))
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.DETENTION
+    Holding.objects.filter(contract=contract).update(purged_on=date(2024, 1, 31))
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.PURGE_ATTESTEE
+
+
+def test_without_any_holding_a_former_operator_had_nothing_left(cast, told):
+    Holding.objects.all().delete()
+    assert only(cast.cesar, told)[VIAMEDIS].reason == Reason.NON_DETENU
+
+
+def test_an_operator_whose_delegation_ends_on_the_first_day_still_served(cast, told):
+    Delegation.objects.filter(operator__code=ALMERYS).update(start=date(2024, 2, 2))
+    served = Delegation.objects.filter(operator__code=VIAMEDIS, contract__number="TA-SOCLE")
+    served.update(end=date(2024, 2, 1))
+    Holding.objects.all().delete()
+    assert only(cast.cesar, told)[VIAMEDIS].reason == Reason.DELEGATION
+
+
+def test_a_cover_that_starts_after_the_last_day_is_after_the_incident(cast, told):
+    cast.bianca.adhesions.update(start=date(2024, 2, 8))
+    assert only(cast.bianca, told)[ALMERYS].reason == Reason.APRES_INCIDENT
+    cast.bianca.adhesions.update(start=date(2024, 2, 7))
+    assert only(cast.bianca, told)[ALMERYS].reason == Reason.DELEGATION
+
+
+def test_unknown_dates_make_an_exposure_presumed_as_of_the_day_it_was_known(cast, february_2024):
+    target = february_2024.targets.get(operator__code=ALMERYS)
+    target.window_from = target.window_until = None
+    target.detected_on = date(2024, 1, 15)
+    target.save()
+    told = facts.of(february_2024)
+    assert only(cast.bianca, told)[ALMERYS].state == "presumee"
+    target.detected_on = date(2024, 1, 14)
+    target.save()
+    told = facts.of(february_2024)
+    assert only(cast.bianca, told)[ALMERYS].reason == Reason.APRES_INCIDENT
+
+
+def test_the_strongest_state_of_the_operators_is_the_state_of_the_person(cast, february_2024):
+    february_2024.targets.filter(operator__code=ALMERYS).update(
+        window_from=None, window_until=None
+    )
+    told = facts.of(february_2024)
+    antoine, *_family = exposure.of_member(cast.antoine, told)
+    assert antoine.state == "confirmee"
+    (bianca,) = exposure.of_member(cast.bianca, told)
+    assert bianca.state == "presumee"
+
+
+def test_an_excluded_contract_is_outside(cast, february_2024):
+    contract = Contract.objects.get(number="TA-SOCLE")
+    ContractScope.objects.create(incident=february_2024, contract=contract, rule="exclude")
+    found = only(cast.bianca, facts.of(february_2024))
+    assert found[ALMERYS].reason == Reason.HORS_PERIMETRE
+
+
+def test_with_an_included_contract_every_other_one_is_outside(cast, february_2024):
+    contract = Contract.objects.get(number="TA-SOCLE")
+    ContractScope.objects.create(incident=february_2024, contract=contract, rule="include")
+    told = facts.of(february_2024)
+    assert only(cast.bianca, told)[ALMERYS].reason == Reason.DELEGATION
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.HORS_PERIMETRE
+
+
+def test_only_categories_that_were_sent_can_be_exposed(cast, told):
+    sent = {"ETAT_CIVIL", "NIR", "EMAIL"}
+    Delegation.objects.filter(operator__code=ALMERYS).update(categories=sent)
+    assert only(cast.bianca, told)[ALMERYS].categories == {"ETAT_CIVIL", "NIR"}
+
+
+def test_delegations_by_care_domain_add_up(cast, told):
+    Delegation.objects.filter(operator__code=ALMERYS).update(categories={"NIR"})
+    whole = Delegation.objects.get(operator__code=ALMERYS, contract__number="TA-SOCLE")
+    Delegation.objects.create(
+        operator=whole.operator,
+        contract=Contract.objects.get(number="CG-CADRES"),
+        start=date(2010, 1, 1),
+        end=date(2010, 12, 31),
+        categories={"ETAT_CIVIL"},
+    )
+    whole.pk, whole.start, whole.end = None, date(2023, 1, 1), date(2023, 12, 31)
+    whole.categories = frozenset({"ETAT_CIVIL"})
+    Delegation.objects.filter(operator__code=VIAMEDIS).update(end=date(2022, 12, 31))
+    whole.save()
+    Holding.objects.create(operator=whole.operator, contract=whole.contract)
+    found = answers(cast.antoine, told)["Antoine Kervella"][ALMERYS]
+    assert found.reason == Reason.DELEGATION
+    assert found.categories == {"NIR", "ETAT_CIVIL"}
+    assert (found.since, found.until) == (date(2023, 1, 1), None)
+
+
+def test_an_ayant_droit_is_exposed_for_his_own_days_only(cast, told):
+    AyantDroit.objects.filter(first_names="Aurélie").update(start=date(2024, 1, 10))
+    found = answers(cast.antoine, told)["Aurélie Kervella"]
+    assert found[VIAMEDIS].reason == Reason.NON_COUVERT
+    assert found[ALMERYS].since == date(2024, 1, 10)
+
+
+def test_an_operator_that_never_served_anybody_exposes_nobody(cast, told):
+    nobody = Operator.objects.create(code="NOUVEAU", name="Nouveau")
+    lonely = replace(told.targets[0], operator="NOUVEAU", operator_id=nobody.pk)
+    found = answers(cast.antoine, replace(told, targets=(lonely,)))
+    assert {one["NOUVEAU"].reason for one in found.values()} == {Reason.JAMAIS_DELEGUE}
+
+
+def test_an_incident_without_operator_still_names_everyone(cast, told):
+    people = exposure.of_member(cast.antoine, replace(told, targets=()))
+    assert [person.state for person in people] == ["ecartee"] * 4
+
+
+def test_silence_is_never_read_as_not_exposed(told):
+    viamedis = told.targets[0]
+    unspoken = replace(viamedis, claims=())
+    assert unspoken.categories("non_exposee") == frozenset()
+    assert len(unspoken.categories("non_mentionnee")) == 16
+
+
+def test_two_statements_whatever_the_family_and_the_operators(
+    cast, told, django_assert_num_queries
+):
+    with django_assert_num_queries(2):  # the member's rows; his ayants droit's rows
+        exposure.of_member(cast.antoine, told)
+    with django_assert_num_queries(2):
+        exposure.of_member(cast.gwenaelle, replace(told, targets=told.targets * 3))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_one_short_plain_sentence(reason):
+    sentence = reason.sentence(operator="Viamedis", purged_on=date(2022, 6, 1))
+    assert sentence.endswith(".")
+    assert len(sentence.split()) <= 20
+    if reason == Reason.PURGE_ATTESTEE:
+        assert "1er juin 2022" in sentence
+
+
+def test_a_snapshot_gives_the_same_facts(told):
+    assert facts.from_snapshot(told.snapshot()) == told
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (date(2024, 2, 1), date(2024, 2, 7), "du 1er février 2024 au 7 février 2024"),
+        (date(2024, 2, 11), date(2024, 2, 11), "le 11 février 2024"),
+        (date(2024, 2, 1), None, "depuis le 1er février 2024, fin inconnue"),
+        (None, None, "dates inconnues, incident connu le 1er février 2024"),
+    ],
+)
+def test_the_days_of_an_attack_in_words(told, first, last, words):
+    target = replace(told.targets[0], window_from=first, window_until=last)
+    assert target.window_text == words

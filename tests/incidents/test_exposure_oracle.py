@@ -1,0 +1,407 @@
+"""The rule against an oracle: random histories, judged day by day by slow and obvious Python.
+
+The oracle knows rule 5 of domain.md §4 and nothing of the queryset. Days are few and close, so that
+periods touch, start and end on the same day as often as not. Both databases must agree with it.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from incidents import audience, exposure
+from incidents.facts import ClaimFacts, ContactFacts, ContractFacts, Facts, TargetFacts
+from members.models import (
+    Adhesion,
+    AyantDroit,
+    CareDomain,
+    Contract,
+    Delegation,
+    Holding,
+    Member,
+    Operator,
+)
+from tests.incidents.embedded import embedded_database
+
+DAY_ZERO = date(2020, 2, 20)
+SPAN = 24  # every date of a history falls within these days, except open ends
+AS_OF = DAY_ZERO + timedelta(days=12)
+ADULT_BIRTH, MINOR_BIRTH = date(2002, 3, 3), date(2002, 3, 4)  # 18 on AS_OF, or the day after
+CATEGORIES = ["ETAT_CIVIL", "NIR", "EMAIL"]
+OPERATORS = ["ONE", "TWO", "OTHER"]
+
+
+def day(number):
+    return DAY_ZERO + timedelta(days=number)
+
+
+# Histories
+
+
+@dataclass
+class Span:
+    start: date
+    end: date | None
+
+    def holds(self, day):
+        return self.start <= day and (self.end is None or day <= self.end)
+
+    def days(self):
+        return {day(n) for n in range(SPAN + 2) if self.holds(day(n))}
+
+
+@dataclass
+class Service(Span):
+    operator: str
+    domain: str | None
+    sent: frozenset
+
+
+@dataclass
+class ContractHistory:
+    services: list[Service]
+    kept: dict[str, date | None]  # operator → purged on, None: not purged
+
+
+@dataclass
+class Someone:
+    identity: int | None  # a NIR, by number; None: unknown
+    is_adult: bool
+    stay: Span
+
+
+@dataclass
+class MemberHistory:
+    identity: int | None
+    stays: list[tuple[int, Span]]  # (contract, adhésion)
+    family: list[Someone]
+
+
+@dataclass
+class Attack:
+    first: date | None
+    last: date | None
+    known_on: date
+    exposed: frozenset
+
+
+@dataclass
+class History:
+    contracts: list[ContractHistory]
+    members: list[MemberHistory]
+    attacks: dict[str, Attack]
+    included: frozenset = field(default_factory=frozenset)
+    excluded: frozenset = field(default_factory=frozenset)
+
+
+numbers = st.integers(0, SPAN)
+sets = st.frozensets(st.sampled_from(CATEGORIES))
+identities = st.one_of(st.none(), st.integers(1, 3))
+
+
+@st.composite
+def spans(draw):
+    start = draw(numbers)
+    end = draw(st.one_of(st.none(), st.integers(start, SPAN)))
+    return Span(day(start), None if end is None else day(end))
+
+
+@st.composite
+def services(draw):
+    """Delegations that no rule forbids: none overlaps another of the same or of every domain."""
+    found = []
+    for span in draw(st.lists(spans(), max_size=3)):
+        domain = draw(st.sampled_from([None, "OPTI", "DENT"]))
+        clash = any(
+            span.days() & other.days() and None in (domain, other.domain)
+            or (domain == other.domain and span.days() & other.days())
+            for other in found
+        )
+        if not clash:
+            operator, sent = draw(st.sampled_from(OPERATORS)), draw(sets)
+            found.append(Service(span.start, span.end, operator, domain, sent))
+    return found
+
+
+@st.composite
+def contracts(draw):
+    purges = st.one_of(st.none(), numbers.map(day))
+    kept = draw(st.dictionaries(st.sampled_from(OPERATORS), purges))
+    return ContractHistory(draw(services()), kept)
+
+
+@st.composite
+def members(draw, contract_count):
+    stays = []
+    for span in draw(st.lists(spans(), max_size=2)):
+        contract = draw(st.integers(0, contract_count - 1))
+        if not any(c == contract and span.days() & other.days() for c, other in stays):
+            stays.append((contract, span))
+    family = [
+        Someone(draw(identities), draw(st.booleans()), span)
+        for span in draw(st.lists(spans(), max_size=2))
+    ]
+    return MemberHistory(draw(identities), stays, family)
+
+
+@st.composite
+def attacks(draw):
+    first = draw(st.one_of(st.none(), numbers))
+    last = None if first is None else draw(st.one_of(st.none(), st.integers(first, SPAN)))
+    return Attack(
+        None if first is None else day(first),
+        None if last is None else day(last),
+        day(draw(numbers)),
+        draw(sets),
+    )
+
+
+@st.composite
+def histories(draw):
+    all_contracts = draw(st.lists(contracts(), min_size=1, max_size=2))
+    some = st.frozensets(st.integers(0, len(all_contracts) - 1), max_size=1)
+    return History(
+        contracts=all_contracts,
+        members=draw(st.lists(members(len(all_contracts)), min_size=1, max_size=3)),
+        attacks={operator: draw(attacks()) for operator in ("ONE", "TWO")},
+        included=draw(some),
+        excluded=draw(some),
+    )
+
+
+# The oracle
+
+
+def oracle(history, cover, operator):
+    """(is he concerned?, exposed categories, the days that made him so), one day after the other."""
+    attack = history.attacks[operator]
+    first = attack.first or attack.known_on
+    last = attack.last or max(first, attack.known_on)
+    sent, days = set(), set()
+    concerned = False
+    for number, covered in cover:
+        contract = history.contracts[number]
+        if history.included and number not in history.included:
+            continue
+        if number in history.excluded:
+            continue
+        for service in contract.services:
+            if service.operator != operator:
+                continue
+            served = covered & service.days()
+            if not any(one <= last for one in served):
+                continue
+            active = any(first <= one <= last for one in service.days())
+            purged_on = contract.kept.get(operator)
+            kept = operator in contract.kept and (purged_on is None or purged_on >= first)
+            if active or kept:
+                concerned = True
+                sent |= service.sent
+                days |= served
+    return concerned, sent & attack.exposed if concerned else set(), days
+
+
+def covers_of_member(member):
+    return [(contract, span.days()) for contract, span in member.stays]
+
+
+def covers_of(someone, member):
+    return [(contract, span.days() & someone.stay.days()) for contract, span in member.stays]
+
+
+def oracle_counts(history):
+    """{(kind, operator or None, category or None): set of persons}, None standing for any."""
+    found = {}
+    active = {}
+    everyone = []
+    for number, member in enumerate(history.members):
+        who = ("member", member.identity or f"row {number}")
+        active[who] = active.get(who, False) or any(s.holds(AS_OF) for _c, s in member.stays)
+        everyone.append((who, None, covers_of_member(member)))
+        for position, someone in enumerate(member.family):
+            who = ("family", someone.identity or f"row {number}.{position}")
+            active[who] = active.get(who, False) or someone.is_adult
+            everyone.append((who, someone, covers_of(someone, member)))
+    kinds = {
+        ("member", True): "adherents",
+        ("member", False): "anciens_adherents",
+        ("family", True): "ayants_droit_majeurs",
+        ("family", False): "ayants_droit_mineurs",
+    }
+    for who, _someone, cover in everyone:
+        kind = kinds[who[0], active[who]]
+        for operator in history.attacks:
+            concerned, categories, _days = oracle(history, cover, operator)
+            keys = [(kind, None, None), (kind, operator, None)] if concerned else []
+            keys += [(kind, operator, category) for category in categories]
+            for key in keys:
+                found.setdefault(key, set()).add(who)
+    return {key: len(people) for key, people in found.items()}
+
+
+# The same history as rows
+
+
+def write(history):
+    operators = {code: Operator.objects.create(code=code, name=code) for code in OPERATORS}
+    domains = {code: CareDomain.objects.create(code=code, label=code) for code in ("OPTI", "DENT")}
+    rows = []
+    for number, contract in enumerate(history.contracts):
+        row = Contract.objects.create(
+            number=f"C{number}", kind="individuel", plan="P", phone="0", start=DAY_ZERO
+        )
+        rows.append(row)
+        Delegation.objects.bulk_create(
+            Delegation(
+                contract=row,
+                operator=operators[one.operator],
+                domain=domains.get(one.domain),
+                start=one.start,
+                end=one.end,
+                categories=one.sent,
+            )
+            for one in contract.services
+        )
+        Holding.objects.bulk_create(
+            Holding(
+                contract=row,
+                operator=operators[operator],
+                purged_on=purged_on,
+                evidence="attestation" if purged_on else "",
+            )
+            for operator, purged_on in contract.kept.items()
+        )
+    members = []
+    for number, member in enumerate(history.members):
+        person = Member.objects.create(
+            number=f"M{number:04}",
+            first_names=f"M{number}",
+            birth_name="Test",
+            birth_date=ADULT_BIRTH,
+            **_nir(member.identity),
+        )
+        members.append(person)
+        Adhesion.objects.bulk_create(
+            Adhesion(member=person, contract=rows[contract], start=span.start, end=span.end)
+            for contract, span in member.stays
+        )
+        AyantDroit.objects.bulk_create(
+            AyantDroit(
+                member=person,
+                reference=str(position),
+                link="enfant",
+                first_names=f"F{position}",
+                birth_name="Test",
+                birth_date=ADULT_BIRTH if one.is_adult else MINOR_BIRTH,
+                birth_rank=position + 1,
+                start=one.stay.start,
+                end=one.stay.end,
+                **_nir(one.identity),
+            )
+            for position, one in enumerate(member.family)
+        )
+    targets = tuple(
+        TargetFacts(
+            operator_id=operators[code].pk,
+            operator=code,
+            operator_name=code,
+            window_from=attack.first,
+            window_until=attack.last,
+            window_source="",
+            detected_on=attack.known_on,
+            what_happened="",
+            claims=tuple(
+                ClaimFacts(category, "exposee", "source", DAY_ZERO) for category in attack.exposed
+            ),
+        )
+        for code, attack in history.attacks.items()
+    )
+    facts = Facts(
+        reference="oracle",
+        title="",
+        detected_on=DAY_ZERO,
+        contacts=ContactFacts("", "", "", ""),
+        targets=targets,
+        included=tuple(ContractFacts(rows[number].pk, "") for number in history.included),
+        excluded=tuple(ContractFacts(rows[number].pk, "") for number in history.excluded),
+    )
+    return members, facts
+
+
+def _nir(identity):
+    if identity is None:
+        return {"nir_absence": "en_attente"}
+    return {"nir_sealed": "sealed", "nir_digest": uuid.UUID(int=identity)}
+
+
+# The comparison
+
+
+def agrees(history, alias):
+    """Compares every person and every count; leaves no row behind."""
+    with transaction.atomic(using=alias):
+        members, facts = write(history)
+        for member, row in zip(history.members, members, strict=True):
+            himself, *family = exposure.of_member(row, facts)
+            _same(history, himself, covers_of_member(member))
+            by_name = {person.name: person for person in family}
+            assert len(by_name) == len(member.family)
+            for position, someone in enumerate(member.family):
+                _same(history, by_name[f"F{position} Test"], covers_of(someone, member))
+        _same_counts(oracle_counts(history), audience.count(facts, AS_OF))
+        transaction.set_rollback(True, using=alias)
+
+
+def _same(history, person, cover):
+    for answer in person.operators:
+        concerned, categories, days = oracle(history, cover, answer.target.operator)
+        attack = history.attacks[answer.target.operator]
+        known = attack.first and attack.last
+        expected = ("confirmee" if known else "presumee") if concerned else "ecartee"
+        assert answer.state == expected
+        assert answer.reason.is_concerned == concerned
+        assert answer.categories == categories
+        if concerned:
+            assert answer.since == min(days)
+            assert answer.until == (None if day(SPAN + 1) in days else max(days))
+
+
+def _same_counts(expected, counted):
+    found = {}
+    for kind, number in counted.totals.items():
+        found[kind.value, None, None] = number
+    for operator in counted.operators:
+        for kind, number in operator.persons.items():
+            found[kind.value, operator.operator, None] = number
+        for category, kinds in operator.categories.items():
+            for kind, number in kinds.items():
+                found[kind.value, operator.operator, category] = number
+    assert found == expected
+
+
+@pytest.mark.django_db
+class TestPostgreSQL:
+    @settings(
+        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    )
+    @given(history=histories())
+    def test_every_person_and_every_count_agree_with_the_oracle(self, history):
+        agrees(history, "default")
+
+
+@pytest.fixture(scope="module")
+def embedded(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), embedded_database() as alias:
+        yield alias
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=histories())
+def test_sqlite_agrees_with_the_oracle_too(embedded, history):
+    agrees(history, embedded)
