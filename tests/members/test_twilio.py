@@ -6,8 +6,11 @@ import threading
 from urllib.parse import urlencode
 
 import pytest
+import requests
+from django.http import QueryDict
 from django.urls import reverse
 from twilio.request_validator import RequestValidator
+from urllib3.exceptions import MaxRetryError, SSLError
 
 from members.models import SmsDevice, SmsMessage
 from members.models.sms import SmsState
@@ -26,7 +29,7 @@ from members.sms.gateway import (
     Unreachable,
 )
 from tests.members.routes import queued_text
-from tests.services.twilio import Accept, Fail, Hang, Refuse, Reset
+from tests.services.twilio import Fail, Hang, Refuse, Reset
 
 TOKEN = "tests-only-token"
 
@@ -181,8 +184,6 @@ def test_a_broken_connection_before_any_answer_is_uncertain(account, text):
 
 @pytest.mark.parametrize("reason", ["UNEXPECTED_EOF_WHILE_READING", "BAD_RECORD_MAC", None])
 def test_a_tls_error_that_may_come_after_the_request_is_uncertain(reason):
-    import requests
-    from urllib3.exceptions import MaxRetryError, SSLError
 
     broken = ssl.SSLError(1, "broken")
     broken.reason = reason
@@ -393,8 +394,6 @@ def test_a_field_sent_twice_is_signed_twice(client, sent):
     path = f"/sms/{sent.pk}/statut/"
     form = [*form_of("sent").items(), ("MessageStatus", "delivered")]
     body = urlencode(form)
-    from django.http import QueryDict
-
     signature = RequestValidator(TOKEN).compute_signature(
         "http://testserver" + path, QueryDict(body)
     )
