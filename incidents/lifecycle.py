@@ -3,11 +3,9 @@
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 
 from incidents import banners
 from incidents.models import Claim, Incident, Target
-from incidents.models.incident import IncidentState
 from members import audit
 
 
@@ -54,10 +52,7 @@ def record_claim(
 def close(incident: Incident, *, by, request=None) -> None:
     """Ends a live incident: its pages stay readable, nobody is interrupted any more. Raises NotLive."""
     with transaction.atomic():
-        closed = Incident.objects.filter(pk=incident.pk, state=IncidentState.LIVE).update(
-            state=IncidentState.CLOSED, closed_at=timezone.now()
-        )
-        if not closed:
+        if not Incident.objects.close(incident):
             raise NotLive
         audit.record("incident.closed", actor=by, request=request, incident=incident.reference)
         transaction.on_commit(banners.drop, robust=True)

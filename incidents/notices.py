@@ -14,7 +14,6 @@ from incidents.completeness import Gap, gaps
 from incidents.facts import Facts
 from incidents.fingerprint import fingerprint
 from incidents.models import Incident, NoticeVersion
-from incidents.models.incident import IncidentState
 from members import audit
 
 
@@ -98,6 +97,8 @@ def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None
         raise AuthorCannotApprove
     version.refresh_from_db()
     with transaction.atomic():
+        if not Incident.objects.open_to_members(version.incident):
+            raise TooLate
         frozen = facts.of(version.incident)
         if read and read != facts_digest(frozen):
             raise FactsChanged
@@ -109,9 +110,6 @@ def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None
         row = NoticeVersion.objects.filter(pk=version.pk)
         if not row.publish(approver=by, facts=snapshot, digest=sealed):
             raise TooLate
-        Incident.objects.filter(pk=version.incident_id, state=IncidentState.DRAFT).update(
-            state=IncidentState.LIVE
-        )
         audit.record(
             "incident.version_published",
             actor=by,

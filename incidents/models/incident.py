@@ -12,6 +12,17 @@ class IncidentState(models.TextChoices):
     CLOSED = "closed", _("clos")
 
 
+class IncidentQuerySet(models.QuerySet):
+    def open_to_members(self, incident) -> bool:
+        """Makes an incident live, if it is not closed; a closing at the same moment waits, or wins."""
+        not_closed = self.filter(pk=incident.pk).exclude(state=IncidentState.CLOSED)
+        return bool(not_closed.update(state=IncidentState.LIVE))
+
+    def close(self, incident) -> bool:
+        live = self.filter(pk=incident.pk, state=IncidentState.LIVE)
+        return bool(live.update(state=IncidentState.CLOSED, closed_at=timezone.now()))
+
+
 class Incident(models.Model):
     """A breach at one or several operators, from the first call to the closed file.
 
@@ -46,6 +57,8 @@ class Incident(models.Model):
     dpo_email = models.EmailField(_("adresse e-mail du délégué"))
     dpo_address = models.CharField(_("adresse postale du délégué"), max_length=250, blank=True)
     public_phone = models.CharField(_("téléphone pour le public"), max_length=30, blank=True)
+
+    objects = IncidentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("incident")

@@ -8,7 +8,7 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from incidents import acknowledgements, exposure, notices
 from incidents.acknowledgements import NotShown, Outdated
@@ -50,7 +50,7 @@ def incident_list(request):
     return render(request, "incidents/list.html", {"incidents": lines})
 
 
-@require_safe
+@require_GET  # and no HEAD: what nobody sees must not be recorded as shown
 @member_required
 def incident(request, reference):
     version = _version_in_force(reference)

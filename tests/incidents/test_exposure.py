@@ -126,9 +126,7 @@ def test_unknown_dates_make_an_exposure_presumed_as_of_the_day_it_was_known(cast
 
 
 def test_the_strongest_state_of_the_operators_is_the_state_of_the_person(cast, february_2024):
-    february_2024.targets.filter(operator__code=ALMERYS).update(
-        window_from=None, window_until=None
-    )
+    february_2024.targets.filter(operator__code=ALMERYS).update(window_from=None, window_until=None)
     told = facts.of(february_2024)
     antoine, *_family = exposure.of_member(cast.antoine, told)
     assert antoine.state == "confirmee"

@@ -117,7 +117,7 @@ def services(draw):
     for span in draw(st.lists(spans(), max_size=3)):
         domain = draw(st.sampled_from([None, "OPTI", "DENT"]))
         clash = any(
-            span.days() & other.days() and None in (domain, other.domain)
+            (span.days() & other.days() and None in (domain, other.domain))
             or (domain == other.domain and span.days() & other.days())
             for other in found
         )

@@ -1,0 +1,303 @@
+"""What members, visitors and staff see of an incident, through the browser's requests."""
+
+from html import unescape
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+
+from incidents import banners, lifecycle, notices
+from incidents.models import Acknowledgement, Incident
+from members.models import AuditEvent
+from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
+
+REFERENCE = "2024-02-tiers-payant"
+PAGE = f"/incidents/{REFERENCE}/"
+READ = f"/incidents/{REFERENCE}/lu/"
+PUBLIC = f"/information/{REFERENCE}/"
+NEW_INFORMATION = "Cette information a changé"
+
+
+def text(response) -> str:
+    return unescape(response.content.decode())
+
+
+def acknowledge(client, version=1):
+    return client.post(READ, {"version": version})
+
+
+# The member's page
+
+
+def test_antoine_reads_what_is_exposed_for_each_of_his_family(as_member, cast, february_2024):
+    response = as_member(cast.antoine).get(PAGE)
+    page = text(response)
+    for name in ("Antoine Kervella", "Aurélie Kervella", "Apolline Kervella", "Adèle Kervella"):
+        assert name in page
+    assert "Viamedis ne gérait plus ce contrat, mais gardait encore ces données." in page
+    assert "Almerys gérait le tiers payant de ce contrat au moment de l'incident." in page
+    assert "Données non mentionnées par l'opérateur" in page
+    assert "02 61 91 00 10" in page
+    assert "178067512345644" not in page
+
+
+def test_fabien_reads_that_he_is_not_concerned_and_why(as_member, cast, february_2024):
+    page = text(as_member(cast.fabien).get(PAGE))
+    assert "Cet incident ne touche pas vos données." in page
+    assert "La gestion de ce contrat n'a jamais été confiée à Viamedis." in page
+    assert "Données exposées" not in page
+
+
+def test_the_page_costs_seven_statements_once_shown(
+    as_member, cast, february_2024, django_assert_num_queries
+):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    # session and account; version and incident; the member's rows; his ayants droit's rows;
+    # what he was shown; the contract to call; the updates of the page
+    with django_assert_num_queries(7):
+        browser.get(PAGE)
+
+
+def test_a_showing_is_recorded_once_with_its_content(as_member, cast, february_2024):
+    browser = as_member(cast.bianca)
+    browser.get(PAGE)
+    browser.get(PAGE)
+    row = Acknowledgement.objects.get(member=cast.bianca)
+    assert row.acknowledged_at is None
+    (person,) = row.shown["persons"]
+    assert [one["state"] for one in person["operators"]] == ["ecartee", "confirmee"]
+
+
+def test_a_head_request_shows_nothing_to_anybody(as_member, cast, february_2024):
+    assert as_member(cast.bianca).head(PAGE).status_code == 405
+    assert not Acknowledgement.objects.exists()
+
+
+def test_what_is_shown_again_before_reading_replaces_the_showing(as_member, cast, february_2024):
+    browser = as_member(cast.bianca)
+    browser.get(PAGE)
+    first = Acknowledgement.objects.get()
+    cast.bianca.adhesions.update(end="2024-01-31")
+    browser.get(PAGE)
+    second = Acknowledgement.objects.get()
+    assert first.fingerprint != second.fingerprint
+    acknowledge(browser)
+    cast.bianca.adhesions.update(end=None)
+    browser.get(PAGE)
+    assert Acknowledgement.objects.get().fingerprint == second.fingerprint
+
+
+# Reading it
+
+
+def test_reading_is_recorded_once_and_the_espace_follows(as_member, cast, february_2024):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    assert acknowledge(browser).url == "/espace/"
+    read_at = Acknowledgement.objects.get().acknowledged_at
+    assert acknowledge(browser).url == "/espace/"
+    assert Acknowledgement.objects.get().acknowledged_at == read_at
+    event = AuditEvent.objects.get(action="incident.acknowledged")
+    assert (event.user, event.details["version"]) == (cast.antoine.user, 1)
+    assert event.details["fingerprint"] == Acknowledgement.objects.get().fingerprint
+
+
+def test_nobody_acknowledges_what_he_was_not_shown(as_member, cast, february_2024):
+    assert acknowledge(as_member(cast.antoine)).url == PAGE
+    assert not Acknowledgement.objects.exists()
+
+
+@pytest.mark.parametrize("version", ["", "2", "0", "x", "-1", "1e3", "٣", "9" * 50, "1\0"])
+def test_a_version_that_members_never_had_is_not_found(as_member, cast, february_2024, version):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    assert acknowledge(browser, version).status_code == 404
+
+
+def test_a_material_version_that_came_meanwhile_is_shown_before_anything_is_recorded(
+    as_member,
+    cast,
+    submitted,  # noqa: F811
+):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    notices.publish(submitted, by=cast.approbateur)
+    response = browser.post(READ, {"version": 1}, follow=True)
+    assert NEW_INFORMATION in text(response)
+    assert "Almerys précise les dates." in text(response)
+    assert not Acknowledgement.objects.acknowledged().exists()
+
+
+def test_reading_an_incident_is_a_post(as_member, cast, february_2024):
+    assert as_member(cast.antoine).get(READ).status_code == 405
+
+
+def test_one_acknowledgement_never_counts_for_another_member(as_member, cast, february_2024):
+    as_member(cast.antoine).get(PAGE)
+    browser = as_member(cast.bianca)
+    assert acknowledge(browser).url == PAGE
+    assert not Acknowledgement.objects.filter(member=cast.bianca).exists()
+
+
+# Who may see what
+
+
+def test_a_draft_never_leaks(as_member, client, cast, february_2024):
+    secret = Incident.objects.create(
+        reference="secret", title="Secret", detected_on="2026-01-01", created_by=cast.auteur
+    )
+    notices.start(secret, author=cast.auteur, headline="Titre secret", public_summary="Secret")
+    assert client.get("/information/secret/").status_code == 404
+    browser = as_member(cast.antoine)
+    assert browser.get("/incidents/secret/").status_code == 404
+    assert browser.post("/incidents/secret/lu/", {"version": 1}).status_code == 404
+    for address in ("/incidents/", "/espace/", PAGE):
+        assert "ecret" not in text(browser.get(address)).replace("secrétariat", "")
+
+
+@pytest.mark.parametrize("address", ["/incidents/", PAGE])
+def test_staff_are_not_members(as_staff, cast, february_2024, address):
+    assert as_staff(cast.support).get(address).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["/incidents/", PAGE])
+def test_a_visitor_is_asked_to_sign_in(client, cast, february_2024, address):
+    response = client.get(address)
+    assert response.status_code == 302
+    assert response.url.startswith("/connexion/")
+
+
+def test_an_unknown_reference_is_not_found(as_member, client, cast, february_2024):
+    assert as_member(cast.antoine).get("/incidents/inconnu/").status_code == 404
+    assert client.get("/information/inconnu/").status_code == 404
+
+
+def test_a_closed_incident_stays_readable_and_interrupts_nobody(as_member, cast, february_2024, rf):
+    browser = as_member(cast.antoine)
+    lifecycle.close(february_2024, by=cast.approbateur)
+    banners.drop()
+    assert browser.get(PAGE).status_code == 200
+    assert browser.get(PUBLIC).status_code == 200
+    assert "Clos" in text(browser.get("/incidents/"))
+    assert landing(rf, cast.antoine) == ""
+
+
+# The public notice
+
+
+def test_the_public_notice_names_nobody(client, cast, february_2024):
+    page = text(client.get(PUBLIC))
+    assert "Attaque chez nos opérateurs" in page
+    assert "Kervella" not in page
+    assert "TA-SOCLE" not in page
+
+
+def test_visitors_see_the_notice_without_any_statement_once_warm(
+    client, cast, february_2024, django_assert_num_queries
+):
+    client.get(PUBLIC)
+    client.get(reverse("signin"))
+    with django_assert_num_queries(0):
+        client.get(PUBLIC)
+    with django_assert_num_queries(0):
+        response = client.get(reverse("signin"))
+    assert "Connectez-vous pour savoir si vous êtes concerné." in text(response)
+
+
+def test_a_dead_cache_costs_a_statement_and_never_the_page(
+    client, cast, february_2024, monkeypatch, caplog
+):
+    def dead(*args, **kwargs):
+        raise ConnectionError("cache away")
+
+    for name in ("get", "set", "delete"):
+        monkeypatch.setattr(type(cache._connections[cache._alias]), name, dead)
+    assert client.get(PUBLIC).status_code == 200
+    banners.drop()
+    assert [notice.reference for notice in banners.current()] == [REFERENCE]
+
+
+# What waits after a sign-in
+
+
+def landing(rf, member) -> str:
+    request = rf.get("/connexion/")
+    request.user = member.user
+    return banners.landing(request)
+
+
+def test_the_first_sign_in_lands_on_the_incident_and_the_next_on_the_espace(
+    as_member, cast, february_2024, rf
+):
+    assert landing(rf, cast.antoine) == PAGE
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    acknowledge(browser)
+    assert landing(rf, cast.antoine) == ""
+    assert landing(rf, cast.bianca) == PAGE
+
+
+def test_a_correction_interrupts_only_when_it_is_material(as_member, cast, submitted, rf):  # noqa: F811
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    acknowledge(browser)
+    notices.publish(submitted, by=cast.approbateur)
+    banners.drop()
+    assert landing(rf, cast.antoine) == PAGE
+    browser.get(PAGE)
+    acknowledge(browser, 2)
+    correction = notices.revise(submitted, author=cast.auteur)
+    correction.material, correction.change_note = False, "Une faute de frappe."
+    correction.save()
+    notices.submit(correction, by=cast.auteur)
+    notices.publish(correction, by=cast.approbateur)
+    banners.drop()
+    assert landing(rf, cast.antoine) == ""
+    assert landing(rf, cast.bianca) == PAGE
+    # reading the correction counts for the material version that it corrects
+    browser = as_member(cast.bianca)
+    browser.get(PAGE)
+    acknowledge(browser, 3)
+    assert landing(rf, cast.bianca) == ""
+
+
+def test_landing_costs_one_statement_with_an_incident_and_none_without(
+    cast, february_2024, rf, django_assert_num_queries
+):
+    banners.current()
+    with django_assert_num_queries(1):  # what he has acknowledged
+        landing(rf, cast.antoine)
+    lifecycle.close(february_2024, by=cast.approbateur)
+    banners.drop()
+    banners.current()
+    with django_assert_num_queries(0):
+        landing(rf, cast.antoine)
+
+
+def test_publishing_is_seen_at_once(cast, submitted, django_capture_on_commit_callbacks):  # noqa: F811
+    assert [notice.number for notice in banners.current()] == [1]
+    with django_capture_on_commit_callbacks(execute=True):
+        notices.publish(submitted, by=cast.approbateur)
+    assert [notice.number for notice in banners.current()] == [2]
+
+
+def test_the_home_page_leads_back_discreetly(as_member, cast, february_2024):
+    browser = as_member(cast.antoine)
+    assert "Vous n'avez pas encore pris connaissance" in text(browser.get("/espace/"))
+    browser.get(PAGE)
+    acknowledge(browser)
+    home = text(browser.get("/espace/"))
+    assert "Vous n'avez pas encore pris connaissance" not in home
+    assert "Relire" in home
+    assert "Version 1, lue le" in home
+
+
+def test_the_tags_of_the_home_page_cost_one_statement(
+    as_member, cast, february_2024, django_assert_num_queries
+):
+    browser = as_member(cast.antoine)
+    browser.get("/espace/")
+    # session and account; adhésions; ayants droit; acknowledgements, for both tags
+    with django_assert_num_queries(4):
+        browser.get("/espace/")
