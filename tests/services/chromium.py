@@ -1,5 +1,6 @@
 """Finds a Chromium: an installed one, else Playwright's own, else the system's package."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -31,6 +32,29 @@ def executable(playwright, folder: Path) -> str:
         if not answer.exists():
             answer.write_text(_installed(playwright) or _fetched(playwright) or _packaged() or "")
         return answer.read_text()
+
+
+@contextlib.contextmanager
+def scriptable(page):
+    """The page itself; where scripts are off, a copy as it is shown, in which a checker can run."""
+    if not page.evaluate("matchMedia('(scripting: none)').matches"):
+        yield page
+        return
+    shown = page.content().replace("<noscript>", "<div>").replace("</noscript>", "</div>")
+    only_the_checker = {"Content-Security-Policy": "script-src 'none'"}
+    context = page.context.browser.new_context(viewport=page.viewport_size, locale="fr-FR")
+    try:
+        copy = context.new_page()
+        copy.route(
+            page.url,
+            lambda route: route.fulfill(
+                body=shown, content_type="text/html; charset=utf-8", headers=only_the_checker
+            ),
+        )
+        copy.goto(page.url)
+        yield copy
+    finally:
+        context.close()
 
 
 def _installed(playwright) -> str | None:

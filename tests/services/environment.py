@@ -41,4 +41,3 @@ def production(public_url: str, database_url: str, redis_url: str, **others: str
         "PYTHONUNBUFFERED": "1",
         **others,
     }
-

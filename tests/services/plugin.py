@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def pytest_load_initial_conftests(early_config):
 
 
 def _start_services(config):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as on Ctrl-C
     folder = Path(tempfile.mkdtemp(prefix="portal-tests-"))
     folder.chmod(0o755)  # PostgreSQL may run as another user
     postgres, redis = PostgresServer(folder), RedisServer(folder)

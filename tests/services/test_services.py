@@ -17,7 +17,7 @@ def test_redis_is_this_workers_own_and_wants_a_password():
         assert client.ping()
         address = client.connection_pool.connection_kwargs
     with (
-        redis.Redis(host=address["host"], port=address["port"]) as stranger,
+        redis.Redis(host=address["host"], port=address["port"], retry=None) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
         stranger.ping()
