@@ -69,8 +69,10 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, from_app=False, **kwargs):
         super().__init__(*args, **kwargs)
+        if from_app:
+            self.fields["code"].label = _("Code de l'application")
         self.unreadable = _("Saisissez les %(count)d chiffres du code.") % {
             "count": limit("CODE_DIGITS")
         }

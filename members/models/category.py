@@ -39,22 +39,22 @@ class DataCategory(models.TextChoices):
 _BITS = {category: 1 << position for position, category in enumerate(DataCategory)}
 
 DESCRIPTIONS = {
-    DataCategory.ETAT_CIVIL: _("Vos nom et prénoms."),
+    DataCategory.ETAT_CIVIL: _("Le nom et les prénoms."),
     DataCategory.RANG_NAISSANCE: _("Un chiffre qui distingue des jumeaux."),
-    DataCategory.DATE_NAISSANCE: _("Votre jour, mois et année de naissance."),
-    DataCategory.NIR: _("Le numéro inscrit sur votre carte Vitale, aussi appelé NIR."),
-    DataCategory.NOM_ASSUREUR: _("Le nom de votre mutuelle."),
-    DataCategory.GARANTIES_CONTRAT: _("Ce que votre contrat rembourse."),
+    DataCategory.DATE_NAISSANCE: _("Le jour, le mois et l'année de naissance."),
+    DataCategory.NIR: _("Le numéro inscrit sur la carte Vitale, aussi appelé NIR."),
+    DataCategory.NOM_ASSUREUR: _("Le nom de la mutuelle."),
+    DataCategory.GARANTIES_CONTRAT: _("Ce que le contrat rembourse."),
     DataCategory.REFERENCE_INTERNE: _("Un numéro de dossier propre à l'opérateur."),
-    DataCategory.BANCAIRE: _("Votre IBAN et les coordonnées de votre banque."),
-    DataCategory.MEDICAL: _("Vos soins, ordonnances et diagnostics."),
-    DataCategory.REMBOURSEMENTS: _("Les montants qui vous ont été versés."),
-    DataCategory.ADRESSE_POSTALE: _("Votre adresse de domicile."),
-    DataCategory.TELEPHONE: _("Vos numéros fixe et mobile."),
-    DataCategory.EMAIL: _("Votre adresse de messagerie."),
-    DataCategory.NUMERO_CONTRAT: _("Le numéro de votre contrat santé."),
-    DataCategory.NUMERO_ADHERENT: _("Votre numéro à la mutuelle."),
-    DataCategory.IDENTIFIANTS_ESPACE: _("Votre identifiant et votre mot de passe."),
+    DataCategory.BANCAIRE: _("L'IBAN et les coordonnées de la banque."),
+    DataCategory.MEDICAL: _("Les soins, ordonnances et diagnostics."),
+    DataCategory.REMBOURSEMENTS: _("Les montants versés."),
+    DataCategory.ADRESSE_POSTALE: _("L'adresse du domicile."),
+    DataCategory.TELEPHONE: _("Les numéros fixe et mobile."),
+    DataCategory.EMAIL: _("L'adresse de messagerie."),
+    DataCategory.NUMERO_CONTRAT: _("Le numéro du contrat santé."),
+    DataCategory.NUMERO_ADHERENT: _("Le numéro à la mutuelle."),
+    DataCategory.IDENTIFIANTS_ESPACE: _("L'identifiant et le mot de passe de cet espace."),
 }
 
 

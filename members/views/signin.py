@@ -86,13 +86,17 @@ def code(request):
         step = signin.pending(request)
         if request.method == "POST":
             return _check_code(request, step)
-        return _code_page(request, step, CodeForm())
+        return _code_page(request, step, _code_form(step))
     except signin.PendingLost as lost:
         return _back_to_start(request, lost)
 
 
+def _code_form(step, data=None) -> CodeForm:
+    return CodeForm(data, from_app=step.challenge_id is None)
+
+
 def _check_code(request, step):
-    form = CodeForm(request.POST)
+    form = _code_form(step, request.POST)
     if not form.is_valid():
         return _code_page(request, step, form)
     try:

@@ -173,6 +173,8 @@ def test_codes_have_a_queue_of_their_own():
     assert queue_of("members.tasks.send_sms") == "codes"
     for entry in app.conf.beat_schedule.values():
         assert queue_of(entry["task"]) == "background"
+    bindings = {(queue.exchange.name, queue.routing_key) for queue in app.amqp.queues.values()}
+    assert bindings == {("codes", "codes"), ("background", "background")}
 
 
 def test_every_scheduled_task_exists_and_expires_before_the_next_one():
