@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from members.limits import DEFAULTS
 from portal import env
@@ -261,7 +261,8 @@ CELERY_TASK_EAGER_PROPAGATES = False  # a text that fails never breaks the page 
 CELERY_TASK_IGNORE_RESULT = True  # and no result backend: arguments and results are kept nowhere
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_QUEUES = [Queue("codes"), Queue("background")]
+# A queue that names no key takes the default one: each of these texts would then be in both lanes.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), name) for name in ("codes", "background")]
 CELERY_TASK_DEFAULT_QUEUE = "background"
 CELERY_TASK_ROUTES = {"members.tasks.send_sms": {"queue": "codes"}}
 CELERY_TASK_CREATE_MISSING_QUEUES = False
