@@ -143,7 +143,7 @@ class Portal:
             [
                 *(sys.executable, "-m", "celery", "-A", "portal", "worker", "--loglevel", "INFO"),
                 *("--hostname", f"{self.database}-{number}@tests"),
-                *(arguments or ("--concurrency", "2")),
+                *arguments,
             ],
             log=self.folder / f"worker-{number}.log",
             env={**self.env, **(env or {})},
