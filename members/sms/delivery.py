@@ -8,7 +8,6 @@ in between has perhaps sent, and no text is ever sent by more than two such call
 
 import logging
 import random
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,34 +22,15 @@ from members.limits import limit
 from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import phone_digest
 from members.models.sms import SmsState
-from members.sms import words
-from members.sms.breaker import Call, breaker_of
-from members.sms.gateway import (
-    AccountFault,
-    Busy,
-    NotSent,
-    Overloaded,
-    Problem,
-    Receipt,
-    Rejected,
-    SenderFault,
-    SmsError,
-    Text,
-    Uncertain,
-    Unreachable,
-    get_gateway,
-    routes,
-)
+from members.sms import routing, words
+from members.sms.gateway import NotSent, Problem, Receipt, Rejected, Text, Uncertain
 
 log = logging.getLogger(__name__)
 
 MOST_SENDS = 2
-BUSY_PAUSES = (0.25, 0.5, 1.0)
-BUSY_FOR = 5.0  # seconds spent on one busy route
-CALLS_BEGIN_WITHIN = 8.0  # of the claim: with a gateway's own timeout, all ends before STUCK_AFTER
 RETRY_AFTER = timedelta(seconds=3)
 RECEIPT_WAIT = timedelta(seconds=4)
-STUCK_AFTER = timedelta(seconds=15)
+STUCK_AFTER = timedelta(seconds=15)  # longer than `routing.send` ever takes
 WAKE_UP_LATE = timedelta(seconds=2)  # the task had this long to come
 CLOCK_SKEW = timedelta(seconds=1)  # between the machine that wrote the row and this one
 SWEEP_BATCH = 500
@@ -82,7 +62,7 @@ def deliver(message_id: UUID | str) -> None:
         user=str(message.user),
     )
     try:
-        route, provider_id = _send(text)
+        route, provider_id = routing.send(text)
     except Rejected as error:
         _fail(message, error.problem)
     except Uncertain as error:
@@ -157,71 +137,6 @@ def _claim(message: SmsMessage) -> bool:
     )
     message.state, message.state_at, message.tries = SmsState.SENDING, now, message.tries + 1
     return bool(claimed)
-
-
-def _send(text: Text) -> tuple[str, str]:
-    """Tries each route in turn; returns the one that took the text and the provider's reference.
-
-    Goes on to another call only after an answer that says « not sent ».
-    """
-    begin_before = time.monotonic() + CALLS_BEGIN_WITHIN
-    problem = Problem.NO_ROUTE
-    for route in routes():
-        try:
-            return route, _send_by(route, text, begin_before)
-        except NotSent as error:
-            if error.problem != Problem.NO_ROUTE:
-                problem = error.problem
-    raise NotSent(problem)
-
-
-def _send_by(route: str, text: Text, begin_before: float) -> str:
-    busy_until = time.monotonic() + BUSY_FOR
-    pauses = iter(BUSY_PAUSES)
-    while True:
-        call = breaker_of(route).begin()
-        if call is None or time.monotonic() > begin_before:
-            raise NotSent(Problem.NO_ROUTE)
-        try:
-            return _call(get_gateway(route), text, call)
-        except Busy:
-            pause = next(pauses, None)
-            if pause is None:
-                raise
-            pause *= random.uniform(0.75, 1.25)
-            if time.monotonic() + pause > busy_until:
-                raise
-            time.sleep(pause)
-
-
-def _call(gateway, text: Text, call: Call) -> str:
-    """One call, and what it says about the route."""
-    try:
-        provider_id = gateway.send(text)
-    except Rejected:
-        call.succeeded()
-        raise
-    except AccountFault:
-        call.failed(account=True)
-        raise
-    except SenderFault:
-        log.error("The SMS provider refuses our sender, or it is saturated.")
-        raise
-    except Unreachable:
-        call.failed(connecting=True)
-        raise
-    except (Overloaded, Uncertain):
-        call.failed()
-        raise
-    except SmsError:
-        raise
-    except Exception as error:
-        # Its message and its frames may hold the number and the code: only its type is told.
-        log.error("An SMS gateway raised %s.", type(error).__name__)
-        call.failed()
-        raise Uncertain(Problem.GATEWAY_BUG) from None
-    call.succeeded()
-    return provider_id
 
 
 # ----------------------------------------------------------------------------------------- moving

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from members.models import AuditEvent, Challenge, SmsDevice, SmsMessage
 from members.models.sms import SmsState
-from members.sms import breaker, delivery
+from members.sms import breaker, delivery, routing
 from members.sms.gateway import (
     AccountFault,
     Busy,
@@ -63,7 +63,7 @@ def pauses(monkeypatch):
         monotonic = staticmethod(lambda: time.monotonic() + sum(made))
         sleep = staticmethod(made.append)
 
-    monkeypatch.setattr(delivery, "time", Clock)
+    monkeypatch.setattr(routing, "time", Clock)
     return made
 
 
@@ -205,7 +205,7 @@ def test_a_provider_busy_for_a_moment_only_gets_the_text(first, text, pauses):
     delivery.deliver(text.pk)
     text.refresh_from_db()
     assert (text.state, text.tries) == (SmsState.ACCEPTED, 1)
-    assert sum(pauses) < delivery.BUSY_FOR
+    assert sum(pauses) < routing.BUSY_FOR
 
 
 @pytest.mark.parametrize("error", [Unreachable, SenderFault, AccountFault])
