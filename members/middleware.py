@@ -1,4 +1,4 @@
-from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
@@ -33,6 +33,16 @@ def _account(request):
     if not hasattr(request, "_cached_user"):
         request._cached_user = sessions.account_of(request)
     return request._cached_user
+
+
+class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
+    """Django's, which asks who the visitor is only where the answer matters: health and public pages
+    stay readable by a browser with a session while the database is away."""
+
+    def process_view(self, request, view_func, view_args, view_kwargs):
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
 
 
 class DeviceMiddleware(OTPMiddleware):

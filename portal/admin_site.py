@@ -26,3 +26,8 @@ class PortalAdminSite(admin.AdminSite):
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next", request.get_full_path()))
+
+    def logout(self, request, extra_context=None):
+        from members.views.signin import sign_out  # models are not ready when this module is read
+
+        return sign_out(request)

@@ -100,6 +100,17 @@ class PersonAdmin(LargeTable):
         own = [path("<int:pk>/nir/", self.admin_site.admin_view(self.reveal_nir), name=name)]
         return own + super().get_urls()
 
+    def get_fieldsets(self, request, obj=None):
+        """Without the fields that set a NIR, for those who only look."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        setters = ("new_nir", "nir_absence")
+        return [
+            (title, options | {"fields": [f for f in options["fields"] if f not in setters]})
+            for title, options in fieldsets
+        ]
+
     @admin.display(description=_("numéro de sécurité sociale"))
     def nir_shown(self, person):
         if not person.nir_sealed:
