@@ -138,6 +138,10 @@ def test_receipts_early_reversed_repeated_and_forged(portal, worker, twilio, cla
     assert AuditEvent.objects.filter(action="signin.code_sent").count() == 1
 
 
+def test_outside_a_demonstration_there_is_no_demo_phone(portal):
+    assert requests.get(f"{portal.url}/demo/telephone/", timeout=5).status_code == 404
+
+
 # The provider fails
 
 
@@ -396,3 +400,15 @@ def test_the_sweeper_command_needs_the_database_only(fragile, broker, twilio, de
     finally:
         sweeper.stop()
     assert sweeper.popen.returncode == 0
+
+
+# In a demonstration
+
+
+def test_a_text_left_behind_in_a_demonstration_reaches_its_phone(portal_server):
+    portal = portal_server(demo=True)
+    with _one_member(portal) as claire:
+        text = queued_text(claire)
+        is_now(text, SmsState.ACCEPTED)
+        page = requests.get(f"{portal.url}/demo/telephone/", timeout=5).text
+        assert text.challenge.code() in page

@@ -365,6 +365,20 @@ def test_a_worker_that_wakes_after_the_sweep_took_over_disturbs_nothing(first, t
     assert (text.state, text.tries) == (SmsState.ACCEPTED, 2)
 
 
+@pytest.mark.parametrize("answer", [Unreachable, Uncertain, lambda: Rejected(Problem.LOST)])
+def test_a_late_worker_does_not_release_the_claim_of_another(first, text, answer):
+    def is_overtaken(sent):
+        SmsMessage.objects.filter(pk=text.pk).update(
+            state=SmsState.SENDING, state_at=timezone.now() + timedelta(seconds=16), tries=2
+        )
+        return answer()
+
+    first.answers.append(is_overtaken)
+    delivery.deliver(text.pk)
+    text.refresh_from_db()
+    assert (text.state, text.tries) == (SmsState.SENDING, 2)
+
+
 def test_a_call_does_not_begin_late(first, second, text, pauses, monkeypatch):
     def slowly(sent):
         pauses.append(9)
