@@ -3,6 +3,7 @@ import re
 import pytest
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import expect
 
 from portal.demo.people import PASSWORD
 
@@ -66,9 +67,8 @@ class Person:
         self.page.wait_for_url("**/admin/**")
 
     def sees(self, *texts):
-        words = self.page.inner_text("body")
         for text in texts:
-            assert text in words, f"« {text} » is not on {self.page.url}"
+            expect(self.page.locator("body")).to_contain_text(text)
 
 
 @pytest.fixture

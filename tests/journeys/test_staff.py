@@ -1,0 +1,99 @@
+"""Support and incident staff in a browser: from the door to what a member then reads."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+NEW_WORDS = "Le numéro de contrat a aussi été vérifié par Almerys."
+
+
+def press(page, name):
+    page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).first.click()
+
+
+def test_support_finds_a_member_and_reveals_a_nir_against_a_reason(person, page, portal):
+    agent = person(page, "support")
+    agent.signs_in_to_work()
+    page.goto(f"{portal.url}/admin/members/member/?q=kerv")
+    page.get_by_role("link", name="10000001").click()
+    agent.sees("Aurélie", "TA-SOCLE", "1 78 •• •• ••• ••• ••")
+    page.get_by_role("link", name="Afficher en entier").click()
+    press(page, "Afficher et enregistrer")
+    assert "178067512345644" not in page.inner_text("body")
+    page.get_by_role("textbox").fill("Double de dossier signalé par la caisse.")
+    press(page, "Afficher et enregistrer")
+    agent.sees("178067512345644")
+    [(details,)] = portal.sql(
+        "SELECT details FROM members_auditevent WHERE action = 'nir.revealed'"
+    )
+    assert details["reason"] == "Double de dossier signalé par la caisse."
+
+
+def test_support_does_not_write_incidents(person, page, portal):
+    agent = person(page, "support")
+    agent.signs_in_to_work()
+    assert page.goto(f"{portal.url}/admin/incidents/incident/add/").status == 403
+
+
+def test_a_correction_goes_from_its_author_to_every_member(person, new_page, portal):
+    member = person(new_page(), "bianca.santoni")
+    member.signs_in()
+    press(member.page, re.compile("pris connaissance"))
+    member.page.wait_for_url("**/espace/")
+    press(member.page, "Me déconnecter")
+
+    author = person(new_page(), "auteur")
+    author.signs_in_to_work()
+    [(first,)] = portal.sql("SELECT id FROM incidents_noticeversion WHERE number = 1")
+    author.page.goto(f"{portal.url}/admin/incidents/noticeversion/{first}/change/")
+    press(author.page, "Nouvelle version à partir de celle-ci")
+    author.page.get_by_role("button").last.click()
+    author.page.wait_for_url(re.compile(r"/noticeversion/\d+/change/"))
+    draft = author.page.url
+    author.page.get_by_label("Ce qui a changé").fill(NEW_WORDS)
+    author.page.get_by_label("Changement important").check()
+    author.page.get_by_role("button", name="Enregistrer", exact=True).click()
+    author.page.goto(draft)
+    press(author.page, "Voir comme un adhérent")
+    author.page.get_by_label("Numéro d'adhérent").fill("10000001")
+    author.page.get_by_role("button").last.click()
+    author.sees("Antoine Kervella", NEW_WORDS)
+    author.page.goto(draft)
+    press(author.page, "Soumettre")
+    author.page.get_by_role("button").last.click()
+    author.page.goto(draft)
+    assert author.page.get_by_role("link", name="Approuver et publier").count() == 0
+    assert author.page.goto(draft.replace("change/", "publier/")).status == 403
+
+    approver = person(new_page(), "approbateur")
+    approver.signs_in_to_work()
+    approver.page.goto(draft)
+    press(approver.page, "Approuver et publier")
+    approver.page.get_by_role("button").last.click()
+    approver.sees("La version est publiée.")
+
+    member.signs_in()
+    assert "/incidents/" in member.page.url
+    member.sees("Version 2", NEW_WORDS)
+    press(member.page, re.compile("pris connaissance"))
+    member.page.wait_for_url("**/espace/")
+
+    approver.page.goto(f"{portal.url}/admin/incidents/incident/1/change/")
+    press(approver.page, "Clore")
+    approver.page.get_by_role("button").last.click()
+    approver.sees("L'incident est clos.")
+    other = person(new_page(), "gilles.perrin")
+    other.signs_in()
+    assert other.page.url == f"{portal.url}/espace/"
+
+
+def test_the_commands_answer_for_the_cast(portal):
+    family = json.loads(
+        portal.manage("exposure", "2024-02-tiers-payant", "--member", "10000001", "--json")
+    )
+    assert [person["state"] for person in family["persons"]] == ["confirmee"] * 4
+    everybody = json.loads(portal.manage("exposure", "2024-02-tiers-payant", "--json"))
+    assert {one["operator"] for one in everybody["operators"]} == {"VIAMEDIS", "ALMERYS"}
+    assert "as written" in portal.manage("verify_audit")
