@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event, Thread
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from members.sms import delivery
 
@@ -24,19 +24,22 @@ def run(stop: Event) -> None:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="sms-sweep") as pool:
         while not stop.wait(EVERY):
             try:
-                delivery.sweep(each=lambda do, ids: pool.map(partial(_with_connection, do), ids))
+                delivery.sweep(each=lambda do, ids: pool.map(partial(_one, stop, do), ids))
             except Exception as error:
                 log.warning("The sweep of texts failed (%s): next try soon.", type(error).__name__)
             finally:
                 close_old_connections()
+    connections.close_all()
 
 
-def _with_connection(do, message_id) -> None:
-    close_old_connections()
+def _one(stop: Event, do, message_id) -> None:
+    """A connection for this text only: while nothing is wrong, the pool keeps none open."""
+    if stop.is_set():
+        return
     try:
         do(message_id)
     finally:
-        close_old_connections()
+        connections.close_all()
 
 
 class Sweeper:

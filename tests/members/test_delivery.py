@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from members.models import AuditEvent, Challenge, SmsDevice, SmsMessage
 from members.models.sms import SmsState
-from members.sms import breaker, delivery, routing
+from members.sms import breaker, delivery, routing, sweeper
 from members.sms.gateway import (
     AccountFault,
     Busy,
@@ -524,6 +524,42 @@ def test_a_sweep_with_nothing_to_do_is_cheap(first, db, django_assert_num_querie
     # queued and dead · uncertain and dead · stuck · waiting
     with django_assert_num_queries(4):
         delivery.sweep()
+
+
+def test_the_loop_survives_a_database_that_is_away_and_stops_when_told(monkeypatch, caplog):
+    rounds = []
+
+    def fails_once(each):
+        rounds.append(each)
+        if len(rounds) == 1:
+            raise OperationalError("the row holds a secret")
+        loop._stop.set()
+
+    monkeypatch.setattr(sweeper, "EVERY", 0.01)
+    monkeypatch.setattr(delivery, "sweep", fails_once)
+    loop = sweeper.Sweeper()
+    loop.start()
+    loop._thread.join(5)
+    assert len(rounds) == 2
+    assert "OperationalError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_loop_sends_many_texts_at_once(first, monkeypatch):
+    monkeypatch.setattr(sweeper, "EVERY", 0.01)
+    monkeypatch.setattr(delivery, "WAKE_UP_LATE", timedelta(0))
+    claire = make_member()
+    together = threading.Barrier(4)
+    first.answers.extend([lambda _: f"ref-{together.wait(5)}"] * 4)
+    for _ in range(4):
+        queued_text(claire)
+    loop = sweeper.Sweeper()
+    loop.start()
+    while SmsMessage.objects.exclude(state=SmsState.ACCEPTED).exists():
+        time.sleep(0.02)
+    loop.stop()
+    assert len(first.texts) == 4
 
 
 def test_old_requests_are_purged_with_their_texts(claire):
