@@ -1,0 +1,171 @@
+"""What support sees of a member, and what nobody sees."""
+
+from datetime import date
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from members.models import AuditEvent, AyantDroit, Member
+from tests.members.steps import signs_in
+from tests.signing import sign_in
+
+NIR = "281091300104217"
+REASON = {"reason": "Contrôle d'un double de dossier signalé par la caisse."}
+
+
+@pytest.fixture
+def support(client, hugo):
+    """Hugo at work, with the rights to look and to reveal a NIR."""
+    names = ["view_member", "view_ayantdroit", "view_adhesion", "reveal_nir", "view_smsmessage"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+
+
+@pytest.fixture
+def page(covered):
+    return f"/admin/members/member/{covered.member_id}/change/"
+
+
+@pytest.fixture
+def reveal(covered):
+    return f"/admin/members/member/{covered.member_id}/nir/"
+
+
+def test_a_member_is_found_by_number_or_by_the_beginning_of_his_name(support, covered):
+    for query in (covered.member.number, "vass", "VASSEUR"):
+        assert "Vasseur" in support.get("/admin/members/member/", {"q": query}).content.decode()
+
+
+def test_never_by_nir(support, covered):
+    page = support.get("/admin/members/member/", {"q": NIR}).content.decode()
+    assert "Vasseur" not in page
+
+
+def test_the_list_waits_for_a_search_whatever_the_number_of_members(
+    support, covered, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(10):
+        assert "Vasseur" not in support.get("/admin/members/member/").content.decode()
+
+
+def test_the_page_of_a_member_shows_his_life_with_us_and_masks_the_rest(
+    support, page, covered, django_capture_on_commit_callbacks
+):
+    signs_in(Client(), django_capture_on_commit_callbacks)
+    AyantDroit.objects.create(
+        member=covered.member,
+        reference="01",
+        link="enfant",
+        birth_name="Vasseur",
+        first_names="Lou",
+        birth_date=date(2010, 11, 3),
+        start=date(2019, 1, 1),
+        nir_absence="en_attente",
+    )
+    text = support.get(page).content.decode()
+    for shown in (
+        "C-100",
+        "Lou",
+        "06 •• •• •• 78",
+        "signin.completed",
+        "accepté par le prestataire",
+    ):
+        assert shown in text
+    assert "2 81 •• •• ••• ••• ••" in text
+    assert NIR not in text
+    assert "612345678" not in text.replace(" ", "")
+
+
+def test_a_nir_is_shown_once_against_a_reason_that_is_kept(support, reveal, covered, hugo):
+    assert NIR not in support.get(reveal).content.decode()
+    assert NIR in support.post(reveal, REASON).content.decode()
+    event = AuditEvent.objects.get(action="nir.revealed")
+    assert (event.actor, event.user) == (hugo, covered.member.user)
+    assert event.details["reason"] == REASON["reason"]
+    assert NIR not in str(event.details)
+
+
+@pytest.mark.parametrize("reason", ["", "short", " " * 40])
+def test_no_reason_no_nir(support, reveal, reason):
+    assert NIR not in support.post(reveal, {"reason": reason}).content.decode()
+    assert not AuditEvent.objects.filter(action="nir.revealed").exists()
+
+
+def test_the_right_to_look_is_not_the_right_to_reveal(support, reveal, hugo):
+    hugo.user_permissions.remove(Permission.objects.get(codename="reveal_nir"))
+    assert support.post(reveal, REASON).status_code == 403
+
+
+def test_the_nir_of_an_unknown_person_is_not_an_error(support):
+    assert support.get("/admin/members/member/999999/nir/").status_code == 302
+
+
+def test_support_cannot_change_what_they_only_look_at(support, page):
+    assert support.post(page, {"birth_name": "Changed"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["smsdevice", "smsmessage", "auditevent"])
+def test_rows_of_machines_are_read_only_even_to_an_administrator(client, hugo, model):
+    hugo.is_superuser = True
+    hugo.save()
+    sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    assert client.get(f"/admin/members/{model}/").status_code == 200
+    assert client.get(f"/admin/members/{model}/add/").status_code == 403
+
+
+def test_no_page_offers_a_seed_or_a_password(client, hugo, covered):
+    hugo.is_superuser = True
+    hugo.save()
+    sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    assert client.get("/admin/otp_totp/totpdevice/").status_code == 404
+    text = client.get(f"/admin/members/user/{covered.member.user_id}/change/").content.decode()
+    assert 'name="password"' not in text
+    assert "argon2" not in text
+
+
+@pytest.fixture
+def editor(client, hugo):
+    hugo.is_superuser = True
+    hugo.save()
+    return sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+
+
+def identity(member, **changes):
+    inlines = {}
+    for prefix in ("adhesions", "ayants_droit"):
+        inlines |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    return {
+        "number": member.number,
+        "civility": "MME",
+        "birth_name": member.birth_name,
+        "usage_name": "",
+        "first_names": member.first_names,
+        "birth_date": "14/09/1981",
+        "birth_rank": 1,
+        "new_nir": "",
+        "nir_absence": "",
+        **inlines,
+        **changes,
+    }
+
+
+def test_saving_without_typing_a_nir_keeps_the_one_we_know(editor, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    assert editor.post(url, identity(claire, birth_name="Vasseur-Roy")).status_code == 302
+    claire.refresh_from_db()
+    assert (claire.birth_name, claire.nir) == ("Vasseur-Roy", NIR)
+
+
+def test_a_wrong_nir_says_so_beside_the_field_and_keeps_what_was_typed(editor, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    response = editor.post(url, identity(claire, new_nir="281091300104218"))
+    assert "Ce NIR n&#x27;est pas valide" in response.content.decode()
+    assert "281091300104218" in response.content.decode()
+
+
+def test_a_right_one_replaces_it(editor, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    editor.post(url, identity(claire, new_nir="1 78 06 75 123 456 44"))
+    assert Member.objects.get().nir == "178067512345644"

@@ -1,0 +1,46 @@
+import pytest
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from tests.members.conftest import PASSWORD
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        PASSWORD,
+        "x" * 6 + " " * 6 + "y",
+        "é" * 64 + "à" * 64,
+        "quatre mots au hasard ici",
+        "🦀🌊⛵🐚🌅🪸🦞🐬🐳🦑🐙🐠",
+    ],
+)
+def test_long_phrases_pass_whatever_their_characters(claire, password):
+    validate_password(password, claire.user)
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("trop court", "12 caractères"),
+        ("x" * 129, "128 caractères"),
+        ("123456789012", "trop courant"),
+        ("je suis CLAIRE ici", "ni nom"),
+        ("Vasseur et compagnie", "ni nom"),
+        ("née le 14 09 1981", "ni nom"),
+        ("claire-et-son-chat", "ni nom"),
+    ],
+)
+def test_short_common_and_personal_ones_are_refused_in_french(claire, password, why):
+    with pytest.raises(ValidationError) as refused:
+        validate_password(password, claire.user)
+    assert why in " ".join(refused.value.messages)
+
+
+def test_an_old_hash_is_renewed_at_sign_in(claire):
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    old = Argon2PasswordHasher().encode(PASSWORD, "saltsaltsalt")
+    claire.user.password = old
+    assert claire.user.check_password(PASSWORD)
+    assert claire.user.password != old
