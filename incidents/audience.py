@@ -98,7 +98,7 @@ def _groups(facts: Facts, as_of: date) -> Iterator[tuple[Kind, list[int], int]]:
     active = Q(adhesions__start__lte=as_of) & (
         Q(adhesions__end__isnull=True) | Q(adhesions__end__gte=as_of)
     )
-    adult = Q(birth_date__lte=_years_before(as_of, ADULT_AGE))
+    adult = Q(birth_date__lte=years_before(as_of, ADULT_AGE))
     for root, flag, kinds in (
         (MEMBERS, active, (Kind.FORMER, Kind.MEMBERS)),
         (AYANTS_DROIT, adult, (Kind.MINORS, Kind.ADULTS)),
@@ -151,7 +151,7 @@ class UnionOfSets(Aggregate):
         return f"({union})", tuple(params) * len(bits)
 
 
-def _years_before(day: date, years: int) -> date:
+def years_before(day: date, years: int) -> date:
     """The latest birth date of who has `years` on `day`; born on 29 February, one ages on 1 March."""
     try:
         return day.replace(year=day.year - years)

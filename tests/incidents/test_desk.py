@@ -1,0 +1,222 @@
+"""From draft to banner in the admin: who may do what, and every move by POST."""
+
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from incidents import banners, notices
+from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
+from members.models import AuditEvent
+from portal.demo.incident import NOTICE
+from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
+
+
+def at(name, row=None):
+    return reverse(f"admin:incidents_{name}", args=[row.pk] if row else [])
+
+
+def text(response) -> str:
+    return unescape(response.content.decode())
+
+
+def inline(prefix, *rows):
+    """What a formset posts for added rows."""
+    posted = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": 0}
+    for number, row in enumerate(rows):
+        posted |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return posted
+
+
+@pytest.fixture
+def desk(cast):
+    from members.models import Operator
+
+    return Operator.objects.get(code="OCEANE")
+
+
+def create_incident(browser, operator):
+    return browser.post(
+        at("incident_add"),
+        {
+            "reference": "2026-01-essai",
+            "title": "Essai",
+            "detected_on": "2026-01-10",
+            "dpo_name": "Le délégué",
+            "dpo_email": "dpo@mutuelle.example",
+            **inline(
+                "targets",
+                {
+                    "operator": operator.pk,
+                    "window_source": "Appel du 10 janvier",
+                    "detected_on": "2026-01-10",
+                    "what_happened": "Un accès volé.",
+                },
+            ),
+            **inline("steps", {"kind": "cnil", "actor": "Nous", "text": "CNIL informée."}),
+            **inline("services"),
+            **inline("scope"),
+        },
+    )
+
+
+def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk, mailoutbox):
+    browser = as_staff(cast.auteur)
+    assert create_incident(browser, desk).status_code == 302
+    incident = Incident.objects.get(reference="2026-01-essai")
+    assert (incident.state, incident.created_by) == ("draft", cast.auteur)
+    target = incident.targets.get()
+    claims = inline(
+        "claims",
+        {"category": "NIR", "state": "exposee", "source": "Appel", "stated_on": "2026-01-10"},
+    )
+    answer = browser.post(
+        at("target_change", target),
+        {"window_source": "Appel", "detected_on": "2026-01-10", "what_happened": "Vol.", **claims},
+    )
+    assert answer.status_code == 302
+    assert Claim.objects.live().get(target=target).category == "NIR"
+    answer = browser.post(
+        at("noticeversion_add"), {"incident": incident.pk, "material": "on", **NOTICE}
+    )
+    version = incident.versions.get()
+    assert answer.url == at("noticeversion_changelist")
+    assert (version.number, version.author, version.state) == (1, cast.auteur, "draft")
+    browser.post(at("noticeversion_submit", version))
+    assert not banners.current()
+
+    browser = as_staff(cast.approbateur)
+    page = browser.get(at("noticeversion_publish", version))
+    read = page.context["hidden"]["read"]
+    browser.post(at("noticeversion_publish", version), {"read": read})
+    version.refresh_from_db()
+    assert (version.state, version.approver) == ("published", cast.approbateur)
+    banners.drop()
+    assert [notice.reference for notice in banners.current()] == ["2026-01-essai"]
+    actions = AuditEvent.objects.filter(action__startswith="incident.").order_by("pk")
+    assert [event.action for event in actions] == [
+        "incident.created",
+        "incident.claim_recorded",
+        "incident.version_started",
+        "incident.version_submitted",
+        "incident.version_published",
+    ]
+    browser.post(at("incident_close", incident))
+    incident.refresh_from_db()
+    assert incident.is_closed
+
+
+def test_a_claim_in_the_admin_supersedes_the_live_one(as_staff, cast, february_2024):
+    target = february_2024.targets.first()
+    claims = inline(
+        "claims",
+        {
+            "category": "NIR",
+            "state": "en_verification",
+            "source": "Courriel",
+            "stated_on": "2024-02-12",
+        },
+    )
+    answer = as_staff(cast.auteur).post(
+        at("target_change", target),
+        {
+            "window_from": "2024-02-01",
+            "window_until": "2024-02-07",
+            "window_source": "Appel",
+            "detected_on": "2024-02-01",
+            "what_happened": "Vol.",
+            **claims,
+        },
+    )
+    assert answer.status_code == 302, text(answer)
+    assert Claim.objects.live().get(target=target, category="NIR").state == "en_verification"
+    assert Claim.objects.filter(target=target, category="NIR").count() == 2
+
+
+def test_the_author_cannot_publish_even_with_a_crafted_request(as_staff, cast, submitted):  # noqa: F811
+    from django.contrib.auth.models import Group
+
+    from portal import roles
+
+    cast.auteur.groups.add(Group.objects.get(name=roles.APPROVAL))
+    browser = as_staff(cast.auteur)
+    change = text(browser.get(at("noticeversion_change", submitted)))
+    assert "Approuver et publier" not in change
+    read = notices.facts_digest(notices.facts_of(submitted))
+    answer = browser.post(at("noticeversion_publish", submitted), {"read": read}, follow=True)
+    assert "L'auteur d'une version ne peut pas l'approuver." in text(answer)
+    submitted.refresh_from_db()
+    assert not submitted.is_published
+
+
+@pytest.mark.parametrize("move", ["submit", "publish", "withdraw", "revise", "preview"])
+def test_support_makes_no_move(as_staff, cast, submitted, move):  # noqa: F811
+    browser = as_staff(cast.support)
+    assert browser.get(at("noticeversion_change", submitted)).status_code == 200
+    assert browser.get(at(f"noticeversion_{move}", submitted)).status_code == 403
+    assert browser.post(at(f"noticeversion_{move}", submitted)).status_code == 403
+
+
+def test_who_writes_may_not_publish_and_who_publishes_may_not_write(as_staff, cast, submitted):  # noqa: F811
+    assert as_staff(cast.auteur).get(at("noticeversion_publish", submitted)).status_code == 403
+    assert as_staff(cast.approbateur).get(at("noticeversion_add")).status_code == 403
+
+
+def test_looking_at_a_move_changes_nothing(as_staff, cast, submitted):  # noqa: F811
+    browser = as_staff(cast.approbateur)
+    for move in ("publish", "withdraw"):
+        assert browser.get(at(f"noticeversion_{move}", submitted)).status_code == 200
+    submitted.refresh_from_db()
+    assert submitted.state == "submitted"
+
+
+def test_what_is_missing_is_listed_before_the_submission(as_staff, cast, draft):  # noqa: F811
+    browser = as_staff(cast.auteur)
+    page = text(browser.get(at("noticeversion_submit", draft)))
+    assert "Dites ce qui a changé depuis la version précédente." in page
+    browser.post(at("noticeversion_submit", draft))
+    draft.refresh_from_db()
+    assert draft.is_draft
+
+
+def test_a_submitted_version_is_read_only(as_staff, cast, submitted):  # noqa: F811
+    browser = as_staff(cast.auteur)
+    answer = browser.post(at("noticeversion_change", submitted), {"headline": "Autre"})
+    assert answer.status_code == 403
+    assert NoticeVersion.objects.get(pk=submitted.pk).headline == NOTICE["headline"]
+
+
+def test_only_one_version_is_written_at_a_time(as_staff, cast, draft):  # noqa: F811
+    answer = as_staff(cast.auteur).post(
+        at("noticeversion_add"), {"incident": draft.incident.pk, **NOTICE}
+    )
+    assert "Une autre version est déjà en cours pour cet incident." in text(answer)
+
+
+def test_a_preview_shows_what_a_member_would_read_and_is_recorded(as_staff, cast, submitted):  # noqa: F811
+    browser = as_staff(cast.approbateur)
+    address = at("noticeversion_preview", submitted)
+    assert "Aucun adhérent n'a ce numéro." in text(browser.get(address, {"number": "0"}))
+    page = text(browser.get(address, {"number": cast.antoine.number}))
+    assert "Aperçu avant publication" in page
+    assert "Aurélie Kervella" in page
+    assert not Acknowledgement.objects.exists()
+    event = AuditEvent.objects.get(action="incident.previewed")
+    assert (event.actor, event.user) == (cast.approbateur, cast.antoine.user)
+
+
+def test_staff_read_the_ledger_and_nobody_writes_it(as_member, as_staff, cast, february_2024):
+    as_member(cast.antoine).get(february_2024.get_absolute_url())
+    row = Acknowledgement.objects.get()
+    browser = as_staff(cast.support)
+    page = text(browser.get(at("acknowledgement_change", row)))
+    assert "Aurélie Kervella" in page
+    assert browser.post(at("acknowledgement_change", row), {}).status_code == 403
+    found = browser.get(at("acknowledgement_changelist"), {"q": cast.antoine.number})
+    assert "Antoine Kervella" in text(found)
+    assert "Antoine Kervella" not in text(browser.get(at("acknowledgement_changelist")))
+
+
+def test_a_member_never_reaches_the_desk(as_member, cast, submitted):  # noqa: F811
+    answer = as_member(cast.antoine).get(at("noticeversion_preview", submitted))
+    assert answer.status_code in (302, 403)
