@@ -14,10 +14,9 @@ run: .venv/run.stamp
 	export DEBUG=1 PUBLIC_URL=http://localhost:$(PORT); \
 	$(BIN)/python manage.py migrate --verbosity 0; \
 	$(BIN)/python manage.py demo >data/demo.log || { cat data/demo.log; exit 1; }; \
-	$(BIN)/python manage.py sms_sweeper & sweeper=$$!; \
 	$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--blocking-threads $(THREADS) --no-ws --log-level warning portal.wsgi:application & web=$$!; \
-	trap 'trap - EXIT; kill $$web $$sweeper 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM HUP; \
+		--blocking-threads $(THREADS) --no-ws --log-level error portal.wsgi:application & web=$$!; \
+	trap 'trap - EXIT; kill $$web 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM HUP; \
 	until $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(LIVE)")' 2>/dev/null; do \
 		kill -0 $$web 2>/dev/null || exit 1; sleep 0.2; done; \
 	echo "Le portail est ouvert : http://localhost:$(PORT) (Ctrl+C pour l'arrêter)."; \
