@@ -1,11 +1,32 @@
-"""In a demonstration texts live in the web process, so what retries them must live there too."""
+"""A demonstration is one process: what a worker and beat do elsewhere runs beside its pages."""
+
+import time
+from contextlib import suppress
+from threading import Thread
 
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections
 
+from members import audit
 from members.sms.sweeper import Sweeper
+
+SEAL_EVERY = 5.0  # seconds
 
 
 def start() -> None:
-    """Starts the sweeper beside the pages, when the gateway is this process's memory."""
+    """Starts the sweeper of texts and the sealing of the trail, when there is no broker.
+
+    Texts of the memory gateway live in this process, so what retries them must live here too.
+    """
     if settings.DEMO and settings.SMS_GATEWAY.startswith("members.sms.memory."):
         Sweeper().start()
+    if settings.DEMO and not settings.REDIS_URL:
+        Thread(target=_seal_for_ever, name="seal-audit", daemon=True).start()
+
+
+def _seal_for_ever() -> None:
+    while True:
+        time.sleep(SEAL_EVERY)
+        with suppress(DatabaseError):  # busy or away: the next round seals what this one did not
+            audit.seal()
+        close_old_connections()
