@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -153,8 +154,10 @@ def test_a_connection_that_nobody_answers_never_left(account, text, monkeypatch)
             filler.setblocking(False)
             filler.connect_ex(address)
         account.TWILIO_BASE_URL = f"http://127.0.0.1:{address[1]}"
+        began = time.monotonic()
         with pytest.raises(Unreachable):
             edge.TwilioGateway().send(text)
+        assert time.monotonic() - began < edge.READ_TIMEOUT / 2
         for filler in fillers:
             filler.close()
 
