@@ -47,7 +47,7 @@ class Moves:
         gaps: list[Gap] = (),
         hidden: dict[str, str] | None = None,
     ):
-        filled = form(request.POST or None)
+        filled = form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and filled.is_valid():
             try:
                 obj = act(filled.cleaned_data) or obj

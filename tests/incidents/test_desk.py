@@ -60,7 +60,7 @@ def create_incident(browser, operator):
     )
 
 
-def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk, mailoutbox):
+def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk):
     browser = as_staff(cast.auteur)
     assert create_incident(browser, desk).status_code == 302
     incident = Incident.objects.get(reference="2026-01-essai")
