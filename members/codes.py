@@ -33,12 +33,8 @@ class WrongCode(CodeRefused):
         self.attempts_left = attempts_left
 
 
-class WaitUntil(CodeRefused):
-    """Not looked at, not counted: too many failures before. `until` is when the next try may be made."""
-
-    def __init__(self, until: datetime):
-        super().__init__(until)
-        self.until = until
+class WaitUntil(CodeRefused, throttle.Throttled):
+    """Not looked at, not counted: too many failures before."""
 
 
 class DeadCode(CodeRefused):

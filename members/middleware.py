@@ -1,9 +1,12 @@
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
 
 from members import sessions
+from members.throttle import Throttled
 
 
 class ClosedPagesMiddleware:
@@ -19,6 +22,14 @@ class ClosedPagesMiddleware:
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
         return response
+
+    def process_exception(self, request, exception):
+        """The last answer to a limit that a view did not put into words of its own."""
+        if isinstance(exception, Throttled):
+            response = HttpResponse(render_to_string("429.html"), status=429)
+            response["Retry-After"] = str(exception.seconds)
+            return response
+        return None
 
 
 class AccountMiddleware(AuthenticationMiddleware):

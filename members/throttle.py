@@ -78,6 +78,11 @@ class Throttled(Exception):
         super().__init__(until)
         self.until = until
 
+    @property
+    def seconds(self) -> int:
+        """From now to `until`, at least one: the value of a Retry-After header."""
+        return max(int(self.until.timestamp() - time.time()) + 1, 1)
+
 
 def reserve(*hits: Hit) -> None:
     """Counts every hit, or none of those that a rule already blocks. Raises Throttled.

@@ -56,7 +56,7 @@ def _check_password(request):
         return _sign_in_page(request, form)
     except Throttled as refusal:
         form.add_error(None, _wait_message(refusal.until))
-        return _too_many(_sign_in_page(request, form, status=429), refusal.until)
+        return _too_many(_sign_in_page(request, form, status=429), refusal)
     except Busy:
         return _busy(request)
     return redirect("signin_code")
@@ -103,7 +103,7 @@ def _check_code(request, step):
         return redirect(signin.confirm(request, form.cleaned_data["code"]))
     except codes.WaitUntil as refusal:
         form.add_error("code", _wait_message(refusal.until))
-        return _too_many(_code_page(request, step, form, status=429), refusal.until)
+        return _too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
         form.add_error("code", _refusal_message(refusal))
         return _code_page(request, step, form)
@@ -174,8 +174,6 @@ def resend(request):
         return _back_to_start(request, lost)
     try:
         codes.resend(challenge, counted_address(client_address(request)))
-    except codes.WaitUntil as refusal:
-        messages.warning(request, _wait_message(refusal.until))
     except Throttled as refusal:
         messages.warning(request, _wait_message(refusal.until))
     except codes.DeadCode:
@@ -214,7 +212,6 @@ def _wait_message(until) -> str:
     }
 
 
-def _too_many(response, until):
-    seconds = max(int((until - timezone.now()).total_seconds()) + 1, 1)
-    response["Retry-After"] = str(seconds)
+def _too_many(response, refusal: Throttled):
+    response["Retry-After"] = str(refusal.seconds)
     return response

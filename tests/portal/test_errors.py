@@ -1,9 +1,13 @@
 """Error pages: French, in the same look, and telling nothing of what went wrong inside."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client
+from django.utils import timezone
 
+from members.throttle import Throttled
 from members.views import signin
 from tests.members.conftest import make_member
 from tests.signing import sign_in
@@ -56,3 +60,14 @@ def test_an_error_inside_tells_nothing(frank_client, db, monkeypatch, error, sta
 
 def test_an_unknown_host_is_a_400(client, db):
     assert client.get("/connexion/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_a_limit_that_no_view_words_is_a_french_429(client, db, monkeypatch):
+    def refuses(*args, **kwargs):
+        raise Throttled(timezone.now() + timedelta(seconds=40))
+
+    monkeypatch.setattr(signin, "SignInForm", refuses)
+    response = client.get("/connexion/")
+    assert response.status_code == 429
+    assert 38 <= int(response["Retry-After"]) <= 41
+    assert '<html lang="fr">' in response.content.decode()
