@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 PORT ?= 8000
 THREADS ?= 8
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade
+PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade
 
 .PHONY: run test lint format clean
 
@@ -44,6 +44,7 @@ clean:
 	@$(PYTHON) -m venv .venv
 
 .venv/run.stamp: requirements.txt | .venv/bin/python
+	@echo "Installation des bibliothèques…"
 	@$(PIP) -r requirements.txt
 	@touch $@
 

@@ -3,12 +3,19 @@
 import itertools
 import os
 
+import hypothesis
 import pytest
 
 from tests.services.plugin import redis_numbers, shared_folder
 from tests.services.redis import RedisServer
 from tests.services.templates import MissingVariable
 from tests.services.twilio import TwilioStandIn
+
+# A busy machine is no bug; and what was handed in is judged by the same examples each time.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +26,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     from tests.services.portal import migrated_template
 
     connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb():
+    """Test databases are not dropped: their whole server is."""
+    return True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -130,11 +130,10 @@ class Portal:
         self.start()
 
     def stop(self):
-        """Ends the web server and its workers, and drops the database."""
+        """Ends the web server and its workers. The database goes with its server."""
         for worker in self.workers:
             worker.stop()
         self.process.stop()
-        administrator().drop(self.database)
 
     def start_worker(self, *arguments: str, env: dict[str, str] | None = None) -> Process:
         """A real Celery worker of this portal, once it is ready."""
