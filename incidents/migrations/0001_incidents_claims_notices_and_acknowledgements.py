@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': "version de l'information",
                 'verbose_name_plural': "versions de l'information",
-                'ordering': ['-incident', '-number'],
+                'ordering': ['-incident_id', '-number'],
                 'permissions': [('publish_noticeversion', 'Peut publier une version rédigée par un autre'), ('preview_noticeversion', 'Peut voir une version comme un adhérent')],
             },
         ),

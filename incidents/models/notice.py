@@ -130,7 +130,7 @@ class NoticeVersion(models.Model):
     class Meta:
         verbose_name = _("version de l'information")
         verbose_name_plural = _("versions de l'information")
-        ordering = ["-incident", "-number"]
+        ordering = ["-incident_id", "-number"]
         permissions = [
             ("publish_noticeversion", _("Peut publier une version rédigée par un autre")),
             ("preview_noticeversion", _("Peut voir une version comme un adhérent")),
