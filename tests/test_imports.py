@@ -76,7 +76,7 @@ def edges() -> list[tuple[str, str, str]]:
 
 
 def is_door(module: str) -> bool:
-    package, _, rest = module.partition(".")
+    _package, _, rest = module.partition(".")
     return rest.split(".")[0] in DOORS
 
 
