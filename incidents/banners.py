@@ -44,7 +44,17 @@ class CurrentNotice:
 def current() -> list[CurrentNotice]:
     """The notices in force of live incidents, oldest incident first. No statement while the cache is
     warm; a dead cache costs one statement, never the page."""
-    return remember(CACHE_KEY, CACHE_SECONDS, _read)
+    rows = remember(CACHE_KEY, CACHE_SECONDS, _read)
+    return [
+        CurrentNotice(
+            **row
+            | {
+                "published_at": datetime.fromisoformat(row["published_at"]),
+                "enough": frozenset(row["enough"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 def drop() -> None:
@@ -52,7 +62,8 @@ def drop() -> None:
     forget(CACHE_KEY)
 
 
-def _read() -> list[CurrentNotice]:
+def _read() -> list[dict]:
+    """The notices as JSON values, for the cache."""
     versions_by_incident: dict[int, list[NoticeVersion]] = {}
     for version in (
         NoticeVersion.objects.visible()
@@ -65,18 +76,18 @@ def _read() -> list[CurrentNotice]:
     return [_current(versions) for versions in versions_by_incident.values()]
 
 
-def _current(versions: list[NoticeVersion]) -> CurrentNotice:
+def _current(versions: list[NoticeVersion]) -> dict:
     latest = versions[-1]
     asks = max((v.number for v in versions if v.material), default=versions[0].number)
-    return CurrentNotice(
-        version_id=latest.pk,
-        reference=latest.incident.reference,
-        number=latest.number,
-        headline=latest.headline,
-        summary=latest.public_summary,
-        published_at=latest.published_at,
-        enough=frozenset(version.pk for version in versions if version.number >= asks),
-    )
+    return {
+        "version_id": latest.pk,
+        "reference": latest.incident.reference,
+        "number": latest.number,
+        "headline": latest.headline,
+        "summary": latest.public_summary,
+        "published_at": latest.published_at.isoformat(),
+        "enough": [version.pk for version in versions if version.number >= asks],
+    }
 
 
 def landing(request) -> str:

@@ -1,4 +1,7 @@
-"""The cache, as a comfort: when it is away, pages cost a statement more and nothing else."""
+"""The cache, as a comfort: when it is away, pages cost a statement more and nothing else.
+
+It holds JSON values only: whoever writes into it can show a wrong page, and run nothing.
+"""
 
 import logging
 from collections.abc import Callable

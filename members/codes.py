@@ -1,22 +1,21 @@
 """One-time codes: asked for, sent again, checked. (signin.md §1; NIST SP 800-63B-4 §3.1.3.2)
 
 Checking is three statements, each right whatever happens at the same time: *claim* an attempt, compare
-in constant time, *consume* the challenge. Failures are not kept in a counter of their own: they are the
-attempts of the account's challenges, so that no new code can reset them.
+in constant time, *consume* the challenge. Failures are counted on the account's device: no new code
+resets them.
 """
 
 from datetime import datetime, timedelta
 
 import django_otp
 from django.db import transaction
-from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from members import audit, tasks, throttle
 from members.limits import limit
-from members.models import Challenge, SmsMessage
+from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import Purpose, binding_digest, phone_digest
 
 CLAIM_ROUNDS = 4
@@ -124,63 +123,42 @@ def _send_hits(user, address: str) -> list[throttle.Hit]:
 
 
 def waiting(challenge_id: int, binding: str) -> Challenge | None:
-    """The challenge of this browser with its account, its last text and the failures before it.
+    """The challenge of this browser, with its account and its device. One statement."""
+    return _of_this_browser(challenge_id, binding).first()
 
-    One statement. Adds `text_state`, `text_problem`, `failures_before` (within the hour),
-    `failures_in_a_row_before` and `last_failure_at` to the row.
-    """
+
+def shown(challenge_id: int, binding: str) -> Challenge | None:
+    """As `waiting`, with the `text_state` and the `text_problem` of its last text for the page."""
     text = SmsMessage.objects.filter(challenge=OuterRef("pk")).order_by("-created_at")
-    others = Challenge.objects.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk"))
-    hour_ago = timezone.now() - timedelta(hours=1)
-    last_success = (
-        Challenge.objects.filter(user=OuterRef("user"), used_at__isnull=False)
-        .order_by("-created_at")
-        .values("created_at")[:1]
-    )
     return (
-        Challenge.objects.select_related("user__member", "user__sms_device")
-        .filter(pk=challenge_id, binding=binding_digest(binding))
+        _of_this_browser(challenge_id, binding)
         .annotate(
             text_state=Subquery(text.values("state")[:1]),
             text_problem=Subquery(text.values("problem")[:1]),
-            failures_before=_failures(others.filter(last_attempt_at__gt=hour_ago)),
-            failures_in_a_row_before=_failures(
-                others.alias(success_at=Subquery(last_success)).filter(
-                    Q(success_at__isnull=True) | Q(created_at__gt=F("success_at"))
-                )
-            ),
-            last_failure_at=Subquery(
-                others.filter(last_attempt_at__gt=hour_ago)
-                .order_by()
-                .values("user")
-                .annotate(at=Max("last_attempt_at"))
-                .values("at")
-            ),
         )
         .first()
     )
 
 
-def _failures(challenges):
-    failures = F("attempts") - Case(When(used_at__isnull=False, then=Value(1)), default=Value(0))
-    summed = challenges.order_by().values("user").annotate(n=Sum(failures)).values("n")
-    return Coalesce(Subquery(summed), 0)
+def _of_this_browser(challenge_id: int, binding: str):
+    return Challenge.objects.select_related("user__member", "user__sms_device").filter(
+        pk=challenge_id, binding=binding_digest(binding)
+    )
 
 
-def wait_until(challenge: Challenge) -> datetime | None:
-    """Until when no code of this account is looked at, or None. `challenge` comes from `waiting`.
+def wait_until(device: SmsDevice) -> datetime | None:
+    """Until when no code of this account is looked at, or None.
 
     From the CODE_FAILURES_PER_HOUR-th failure on, 30 s doubling to 15 min, never longer: nobody can
     lock a member out for days. Raises TooManyFailures after CODE_FAILURES_IN_A_ROW.
     """
-    if challenge.failures_in_a_row_before + challenge.attempts >= limit("CODE_FAILURES_IN_A_ROW"):
+    if device.failures_in_a_row >= limit("CODE_FAILURES_IN_A_ROW"):
         raise TooManyFailures
-    beyond = challenge.failures_before + challenge.attempts - limit("CODE_FAILURES_PER_HOUR")
-    if beyond < 0:
+    beyond = device.failures - limit("CODE_FAILURES_PER_HOUR")
+    if beyond < 0 or device.last_failure_at is None:
         return None
-    last = max(filter(None, (challenge.last_attempt_at, challenge.last_failure_at)))
-    seconds = min(limit("WAIT_FIRST") << min(beyond, 15), limit("WAIT_LONGEST"))
-    until = last + timedelta(seconds=seconds)
+    wait = min(limit("WAIT_FIRST") << min(beyond, 30), limit("WAIT_LONGEST"))
+    until = device.last_failure_at + timedelta(seconds=wait)
     return until if until > timezone.now() else None
 
 
@@ -196,17 +174,21 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
             raise DeadCode
         if challenge.attempts >= limit("CODE_ATTEMPTS"):
             raise DeadCode
-        until = wait_until(challenge)
+        until = wait_until(challenge.user.sms_device)
         if until:
             raise WaitUntil(until)
         if Challenge.objects.claim(challenge):
             break
     else:
         raise Crowded
+    device = challenge.user.sms_device
     if not constant_time_compare(code, challenge.code()):
+        device.count_failure()
         raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
     if not Challenge.objects.consume(challenge):
         raise DeadCode
+    if device.failures_in_a_row:
+        device.forget_failures()
     return challenge
 
 

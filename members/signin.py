@@ -142,7 +142,7 @@ def pending(request) -> Pending:
 
 def pending_challenge(step: Pending) -> Challenge:
     """The challenge of `step`, whose account is still as it was. Raises PendingLost."""
-    challenge = codes.waiting(step.challenge_id, step.binding)
+    challenge = codes.shown(step.challenge_id, step.binding)
     if challenge is None:
         raise PendingLost("expired")
     _same_account(step, challenge.user)

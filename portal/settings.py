@@ -110,7 +110,11 @@ if REDIS_URL:
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
-            "OPTIONS": {"socket_connect_timeout": 0.3, "socket_timeout": 0.5},
+            "OPTIONS": {
+                "socket_connect_timeout": 0.3,
+                "socket_timeout": 0.5,
+                "serializer": "portal.cache.JsonSerializer",
+            },
             "KEY_PREFIX": "portal",
         }
     }

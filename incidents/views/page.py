@@ -121,9 +121,9 @@ class Page:
     is_preview: bool = False
 
 
-def public(version: NoticeVersion, facts: Facts) -> Page:
-    """What anybody may read: no person, no contract."""
-    return Page(**_common(version, facts), contacts=_contacts(facts))
+def public(version: NoticeVersion, facts: Facts, updates: list[Update]) -> Page:
+    """What anybody may read: no person, no contract. No statement."""
+    return Page(**_common(version, facts, updates), contacts=_contacts(facts))
 
 
 def personal(
@@ -136,7 +136,7 @@ def personal(
     is_preview: bool = False,
 ) -> Page:
     return Page(
-        **_common(version, facts),
+        **_common(version, facts, updates_of(version.incident)),
         contacts=_contacts(facts, _contract(member)),
         people=[_person(person) for person in people],
         acknowledged_at=acknowledged_at,
@@ -144,7 +144,12 @@ def personal(
     )
 
 
-def _common(version: NoticeVersion, facts: Facts) -> dict:
+def updates_of(incident: Incident) -> list[Update]:
+    rows = notices.published(incident).values_list("number", "published_at", "change_note")
+    return [Update(*row) for row in rows]
+
+
+def _common(version: NoticeVersion, facts: Facts, updates: list[Update]) -> dict:
     return {
         "incident": version.incident,
         "version": version,
@@ -163,12 +168,7 @@ def _common(version: NoticeVersion, facts: Facts) -> dict:
             )
             for service in facts.services
         ],
-        "updates": [
-            Update(*row)
-            for row in notices.published(version.incident).values_list(
-                "number", "published_at", "change_note"
-            )
-        ],
+        "updates": updates,
     }
 
 

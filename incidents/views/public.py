@@ -1,13 +1,15 @@
 """The public page of an incident: the same for everybody, without any personal data."""
 
+from datetime import datetime
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from incidents import banners, notices
+from incidents import banners, facts, notices
 from incidents.cached import remember
-from incidents.models import NoticeVersion
+from incidents.models import Incident, NoticeVersion
 from incidents.views import page
 
 CACHE_SECONDS = 300  # of a page named by its version: a new version is another page
@@ -18,8 +20,8 @@ CACHE_SECONDS = 300  # of a page named by its version: a new version is another 
 def public_notice(request, reference):
     """No statement for a live incident while the cache is warm."""
     version_id = _version_in_force(reference)
-    shown = remember(f"incidents.public.{version_id}", CACHE_SECONDS, lambda: _page(version_id))
-    return render(request, "incidents/public.html", {"page": shown})
+    kept = remember(f"incidents.public.{version_id}", CACHE_SECONDS, lambda: _read(version_id))
+    return render(request, "incidents/public.html", {"page": _page(kept)})
 
 
 def _version_in_force(reference: str) -> int:
@@ -33,8 +35,33 @@ def _version_in_force(reference: str) -> int:
     return version_id
 
 
-def _page(version_id: int) -> page.Page:
+def _read(version_id: int) -> dict:
+    """All that the page shows, as JSON values."""
     # visible is enough: a process without shared cache may be some seconds behind a new version
     readable = NoticeVersion.objects.visible().select_related("incident")
     version = get_object_or_404(readable, pk=version_id)
-    return page.public(version, notices.facts_of(version))
+    return {
+        "number": version.number,
+        "published_at": version.published_at.isoformat(),
+        "texts": {name: getattr(version, name) for name in NoticeVersion.TEXTS},
+        "facts": version.facts,
+        "updates": [
+            (update.number, update.published_at.isoformat(), update.change_note)
+            for update in page.updates_of(version.incident)
+        ],
+    }
+
+
+def _page(kept: dict) -> page.Page:
+    told = facts.from_snapshot(kept["facts"])
+    version = NoticeVersion(
+        incident=Incident(reference=told.reference),
+        number=kept["number"],
+        published_at=datetime.fromisoformat(kept["published_at"]),
+        **kept["texts"],
+    )
+    updates = [
+        page.Update(number, datetime.fromisoformat(at), note)
+        for number, at, note in kept["updates"]
+    ]
+    return page.public(version, told, updates)

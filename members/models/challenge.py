@@ -38,7 +38,6 @@ class ChallengeQuerySet(models.QuerySet):
 
         A committed statement of its own, so that a burst of guesses spends attempts one by one.
         """
-        now = timezone.now()
         return bool(
             self.filter(
                 pk=challenge.pk,
@@ -46,8 +45,8 @@ class ChallengeQuerySet(models.QuerySet):
                 attempts=challenge.attempts,
                 attempts__lt=limit("CODE_ATTEMPTS"),
                 used_at__isnull=True,
-                expires_at__gt=now,
-            ).update(attempts=F("attempts") + 1, last_attempt_at=now)
+                expires_at__gt=timezone.now(),
+            ).update(attempts=F("attempts") + 1)
         )
 
     def consume(self, challenge) -> bool:
@@ -70,7 +69,6 @@ class Challenge(models.Model):
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
     expires_at = models.DateTimeField(_("expire le"))
     attempts = models.PositiveSmallIntegerField(_("essais"), default=0)
-    last_attempt_at = models.DateTimeField(_("dernier essai"), null=True)
     sends = models.PositiveSmallIntegerField(_("envois"), default=1)
     last_send_at = models.DateTimeField(_("dernier envoi"), default=timezone.now)
     used_at = models.DateTimeField(_("utilisé le"), null=True)
