@@ -5,6 +5,7 @@ in constant time, *consume* the challenge. Failures are counted on the account's
 resets them.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import django_otp
@@ -48,15 +49,24 @@ class Crowded(CodeRefused):
     """Other requests for the same challenge won every round; nothing was counted for this one."""
 
 
-def request(user, binding: str, address: str, refund: list[throttle.Hit]) -> Challenge:
-    """A new challenge for the phone of `user`, its text queued. Raises throttle.Throttled.
+def request(
+    user,
+    binding: str,
+    address: str,
+    *,
+    purpose: Purpose = Purpose.SIGN_IN,
+    phone: str = "",
+    refund: Iterable[throttle.Hit] = (),
+) -> Challenge:
+    """A new challenge, its text queued to `phone`, or to the phone of `user`. Raises throttle.Throttled.
 
     `binding` is the secret of the browser that asked. `refund`: hits of the password step to give back
     in the same statement, now that the password turned out to be right.
     """
+    destination = phone or user.phone
     refunds = [hit.refunded() for hit in refund]
     try:
-        throttle.reserve(*_send_hits(user, address), *refunds)
+        throttle.reserve(*_send_hits(destination, address), *refunds)
     except throttle.Throttled:
         if refunds:
             throttle.reserve(*refunds)  # too many texts, yet the password was right
@@ -65,9 +75,10 @@ def request(user, binding: str, address: str, refund: list[throttle.Hit]) -> Cha
     with transaction.atomic():
         challenge = Challenge.objects.create(
             user=user,
-            purpose=Purpose.SIGN_IN,
+            purpose=purpose,
             binding=binding_digest(binding),
-            phone_digest=phone_digest(user.phone),
+            phone_digest=phone_digest(destination),
+            phone=phone,
             created_at=now,
             last_send_at=now,
             expires_at=now + timedelta(seconds=limit("CODE_LIFETIME")),
@@ -103,7 +114,7 @@ def resend(challenge: Challenge, address: str) -> None:
         raise DeadCode
     if at > now:
         raise WaitUntil(at)
-    throttle.reserve(*_send_hits(challenge.user, address))
+    throttle.reserve(*_send_hits(challenge.destination, address))
     with transaction.atomic():
         moved = Challenge.objects.filter(
             pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
@@ -113,10 +124,10 @@ def resend(challenge: Challenge, address: str) -> None:
         send(challenge)
 
 
-def _send_hits(user, address: str) -> list[throttle.Hit]:
+def _send_hits(phone: str, address: str) -> list[throttle.Hit]:
     return [
-        throttle.Hit(throttle.SENDS_PHONE_HOUR, user.phone),
-        throttle.Hit(throttle.SENDS_PHONE_DAY, user.phone),
+        throttle.Hit(throttle.SENDS_PHONE_HOUR, phone),
+        throttle.Hit(throttle.SENDS_PHONE_DAY, phone),
         throttle.Hit(throttle.SENDS_ADDRESS, address),
         throttle.global_hit(),
     ]

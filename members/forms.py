@@ -1,6 +1,7 @@
 import re
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -50,6 +51,62 @@ class SignInForm(forms.Form):
                 % {"count": limit("PASSWORD_LONGEST")}
             )
         return password
+
+
+class IdentifiantForm(forms.Form):
+    """An identifiant that may be anybody's: whether it is known is nobody's to learn."""
+
+    identifiant = forms.CharField(
+        label=_("Identifiant"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        error_messages={
+            "required": _("Saisissez votre identifiant."),
+            "max_length": _("Un identifiant ne dépasse pas 64 caractères."),
+        },
+    )
+
+
+class NewPasswordFields(forms.Form):
+    """A new password, typed twice: long, not common, not about its holder. Mixed into other forms.
+
+    `account`: the account that it is for, set by who builds the form.
+    """
+
+    account = None
+    new_password = forms.CharField(
+        label=_("Nouveau mot de passe"),
+        strip=False,
+        help_text=_("Au moins 12 caractères. Une phrase facile à retenir convient très bien."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Choisissez un mot de passe.")},
+    )
+    new_password_again = forms.CharField(
+        label=_("Le même, une seconde fois"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": _("Saisissez le mot de passe une seconde fois.")},
+    )
+
+    def clean_new_password(self):
+        password = self.cleaned_data["new_password"]
+        validate_password(password, self.account)
+        return password
+
+    def clean(self):
+        cleaned = super().clean()
+        first, again = cleaned.get("new_password"), cleaned.get("new_password_again")
+        if first and again and first != again:
+            self.add_error("new_password_again", _("Les deux saisies sont différentes."))
+        return cleaned
+
+
+class NewPasswordForm(NewPasswordFields):
+    def __init__(self, account, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.account = account
 
 
 class CodeForm(forms.Form):

@@ -5,11 +5,19 @@ Sources: CNIL, délibération 2022-100; OWASP ASVS 5.0 §6.2. The list of common
 
 import unicodedata
 
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from members.gate import password_gate
 from members.limits import limit
+
+
+def encode(password: str) -> str:
+    """The hash to store, made behind the gate of every hash. Raises gate.Busy."""
+    with password_gate.passage():
+        return make_password(password)
 
 
 class LengthValidator:

@@ -22,6 +22,7 @@ from members.limits import limit
 from members.models import Challenge, SmsDevice, User
 
 SESSION_KEY = "pending"
+STEPPED_UP = "stepped_up_at"  # when its holder last showed who he is: members.stepup
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -88,6 +89,23 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
     )
     request.session.flush()  # a new key: whoever planted the old one gains nothing
     request.session[SESSION_KEY] = asdict(pending)
+
+
+def knows_password(request, password: str) -> bool:
+    """Whether who is signed in here knows his password. Raises gate.Busy or throttle.Throttled.
+
+    Counted and recorded as a try at the door is: a borrowed session is no way to guess it.
+    """
+    user = request.user
+    hits = _password_hits(user.identifiant, client_address(request))
+    with password_gate.passage():
+        throttle.reserve(*hits)
+        right = user.check_password(password)
+    if right:
+        throttle.reserve(*(hit.refunded() for hit in hits))
+    else:
+        audit.record("signin.password_failed", user=user, request=request)
+    return right
 
 
 def _password_hits(identifiant: str, address: str) -> list[throttle.Hit]:
@@ -189,6 +207,7 @@ def complete(request, user: User, device, next_url: str) -> str:
     auth.login(request, user, backend=BACKEND)  # cycles the session key, rotates the CSRF token
     django_otp.login(request, device)
     sessions.remember(request)
+    request.session[STEPPED_UP] = int(time.time())
     audit.record("signin.completed", user=user, request=request, factor=_factor(device))
     return landing(request, next_url)
 

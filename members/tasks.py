@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from members import audit, sessions, throttle
+from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
 log = logging.getLogger(__name__)
@@ -19,21 +20,38 @@ def send_sms(message_id: str) -> None:
     delivery.deliver(message_id)
 
 
+@shared_task(expires=300, acks_late=True, reject_on_worker_lost=True, max_retries=0)
+def send_mail(mail_id: str) -> None:
+    mail_delivery.deliver(mail_id)
+
+
 BROKER_REST = 5.0  # seconds without asking a broker that failed: a hung one costs a page a second
 
 _ask_broker_from = 0.0
 
 
-def wake_sender(message_id: UUID) -> None:
-    """Tells a worker that this text waits. Never raises: without broker the sweep finds it."""
+def wake_sender(message_id: UUID, *, urgent: bool = True) -> None:
+    """Tells a worker that this text waits. Never raises: without broker the sweep finds it.
+
+    Codes have a lane of their own; what is not `urgent` never stands in their way.
+    """
+    _wake(send_sms, message_id, **({} if urgent else {"queue": "background"}))
+
+
+def wake_mailer(mail_id: UUID) -> None:
+    """Tells a worker that this e-mail waits. Never raises: without broker the sweep finds it."""
+    _wake(send_mail, mail_id)
+
+
+def _wake(task, row_id: UUID, **options) -> None:
     global _ask_broker_from
     if time.monotonic() < _ask_broker_from:
         return
     try:
-        send_sms.apply_async([str(message_id)])
+        task.apply_async([str(row_id)], **options)
     except Exception as error:
         _ask_broker_from = time.monotonic() + BROKER_REST
-        log.warning("No broker (%s): texts are left to the sweep.", type(error).__name__)
+        log.warning("No broker (%s): messages are left to the sweep.", type(error).__name__)
 
 
 @shared_task
@@ -44,6 +62,11 @@ def seal_audit() -> None:
 @shared_task
 def purge_texts() -> None:
     delivery.purge()
+
+
+@shared_task
+def purge_mails() -> None:
+    mail_delivery.purge()
 
 
 @shared_task

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from members.views import account, signin, sms
+from members.views import account, links, password, signin, sms
 
 urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
@@ -8,6 +8,9 @@ urlpatterns = [
     path("connexion/code/renvoyer/", signin.resend, name="signin_resend"),
     path("connexion/code/aide/", signin.no_phone, name="signin_no_phone"),
     path("deconnexion/", signin.sign_out, name="signout"),
+    path("mot-de-passe/oublie/", password.forgotten, name="password_forgotten"),
+    path("mot-de-passe/nouveau/<str:token>/", password.reset, name="password_reset"),
+    path("alerte/<str:token>/", links.not_me, name="not_me"),
     path("espace/", account.home, name="home"),
     path("espace/donnees/", account.data_map, name="data_map"),
     path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),

@@ -6,6 +6,10 @@ from django.core import checks
 from django.core.management.base import SystemCheckError
 
 TAG = "portal"
+DEMONSTRATION_BACKENDS = (
+    "members.mail.memory.",
+    *(f"django.core.mail.backends.{kind}." for kind in ("console", "dummy", "filebased", "locmem")),
+)
 DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
 
 
@@ -33,6 +37,14 @@ def no_demonstration_in_production(app_configs, **kwargs):
                     id="portal.E001",
                 )
             )
+    if settings.EMAIL_BACKEND.startswith(DEMONSTRATION_BACKENDS):
+        found.append(
+            checks.Error(
+                "EMAIL_BACKEND sends no e-mail: it shows links on this machine.",
+                hint="Unset it to use SMTP, or set DEBUG=1 for a demonstration.",
+                id="portal.E006",
+            )
+        )
     for name in ("SECRET_KEY", "OTP_PEPPER"):
         value = getattr(settings, name)
         if "demo-only" in value or len(value) < 32:

@@ -200,6 +200,20 @@ TWILIO_FROM = env.text("TWILIO_FROM")
 TWILIO_MESSAGING_SERVICE_SID = env.text("TWILIO_MESSAGING_SERVICE_SID")
 TWILIO_BASE_URL = env.text("TWILIO_BASE_URL")
 
+# E-mails (docs/operations.md)
+EMAIL_BACKEND = env.text(
+    "EMAIL_BACKEND",
+    "members.mail.memory.MemoryBackend" if DEMO else "django.core.mail.backends.smtp.EmailBackend",
+)
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD", required=False)
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS")
+EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Mutuelle du Rivage <ne-pas-repondre@{PUBLIC_HOST}>")
+
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -268,7 +282,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # A queue that names no key takes the default one: each of these texts would then be in both lanes.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), name) for name in ("codes", "background")]
 CELERY_TASK_DEFAULT_QUEUE = "background"
-CELERY_TASK_ROUTES = {"members.tasks.send_sms": {"queue": "codes"}}
+CELERY_TASK_ROUTES = {"members.tasks.send_sms": {"queue": "codes"}}  # notices: « background »
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_POOL = "threads"  # they wait for the provider; `--pool processes` forks instead
 CELERY_WORKER_CONCURRENCY = env.integer("WORKER_THREADS", 16)
@@ -286,6 +300,11 @@ CELERY_BEAT_SCHEDULE = {
     "purge texts": {
         "task": "members.tasks.purge_texts",
         "schedule": crontab(minute=7),
+        "options": {"expires": 1800},
+    },
+    "purge e-mails": {
+        "task": "members.tasks.purge_mails",
+        "schedule": crontab(minute=12),
         "options": {"expires": 1800},
     },
     "purge sessions": {

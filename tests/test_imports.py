@@ -17,11 +17,12 @@ DOORS = ("admin", "apps", "management", "middleware", "receivers", "templatetags
 # The order inside members, top to bottom. Two modules of one line do not import each other. Topics
 # without a line (audit, sessions, throttle…) stand below the forms; a circle would show itself.
 ORDER = [
-    ["forms"],
+    ["forms", "stepup"],
     ["signin"],
     ["codes"],
+    ["alerts"],
     ["tasks"],
-    ["sms.delivery"],
+    ["sms.delivery", "mail.delivery"],
     ["sms.twilio", "sms.console", "sms.memory"],
     ["sms.gateway"],
     ["models"],

@@ -1,9 +1,16 @@
 from members.models.audit import AuditEvent, AuditLink
+from members.models.browser import KnownBrowser
 from members.models.challenge import Challenge
+from members.models.contact import EmailChange, PhoneChange
 from members.models.contract import Adhesion, Contract, Employer
 from members.models.device import SmsDevice
+from members.models.enrolment import StaffEnrolment
+from members.models.link import OneTimeLink
+from members.models.mail import Mail
 from members.models.member import AyantDroit, Member
 from members.models.operator import CareDomain, Delegation, Holding, Operator
+from members.models.passkey import Passkey
+from members.models.recovery import LetterCode, Recovery, RecoveryCode
 from members.models.session import Session
 from members.models.sms import SmsMessage
 from members.models.throttle import Throttle
@@ -18,13 +25,23 @@ __all__ = [
     "Challenge",
     "Contract",
     "Delegation",
+    "EmailChange",
     "Employer",
     "Holding",
+    "KnownBrowser",
+    "LetterCode",
+    "Mail",
     "Member",
+    "OneTimeLink",
     "Operator",
+    "Passkey",
+    "PhoneChange",
+    "Recovery",
+    "RecoveryCode",
     "Session",
     "SmsDevice",
     "SmsMessage",
+    "StaffEnrolment",
     "Throttle",
     "User",
 ]

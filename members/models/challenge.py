@@ -16,6 +16,9 @@ REFERENCE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowel: two letters never make a
 
 class Purpose(models.TextChoices):
     SIGN_IN = "signin", _("connexion")
+    ACTIVATION = "activation", _("première connexion")
+    PRESENT_PHONE = "oldphone", _("téléphone actuel")
+    NEW_PHONE = "newphone", _("nouveau téléphone")
 
 
 def new_nonce() -> bytes:
@@ -66,6 +69,12 @@ class Challenge(models.Model):
     purpose = models.CharField(_("usage"), max_length=10, choices=Purpose.choices)
     binding = models.CharField(max_length=64)
     phone_digest = models.CharField(max_length=64)
+    phone = models.CharField(
+        _("téléphone à confirmer"),
+        max_length=16,
+        blank=True,
+        help_text=_("Vide : celui du profil."),
+    )
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
     expires_at = models.DateTimeField(_("expire le"))
     attempts = models.PositiveSmallIntegerField(_("essais"), default=0)
@@ -100,6 +109,11 @@ class Challenge(models.Model):
         """Two letters shown on the page and in the text, so that a member knows which text to read."""
         picked = hashlib.sha256(b"reference" + bytes(self.nonce)).digest()
         return "".join(REFERENCE_LETTERS[byte % len(REFERENCE_LETTERS)] for byte in picked[:2])
+
+    @property
+    def destination(self) -> str:
+        """Where its text goes, in E.164: the number to confirm, or the phone of the profile."""
+        return self.phone or self.user.phone
 
     @property
     def is_alive(self) -> bool:

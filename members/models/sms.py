@@ -59,15 +59,28 @@ _MOVES = {
 }
 
 
+class Channel(models.TextChoices):
+    TEXT = "text", _("SMS")
+    CALL = "call", _("appel vocal")
+
+
 class SmsMessage(models.Model):
-    """One text. The row is the message; a task only carries its id. It holds neither code nor number."""
+    """One text, or one call that speaks a code. The row is the message; a task only carries its id.
+
+    It carries the code of its challenge, or a notice of `members.sms.words`, and holds neither code nor
+    number.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="texts"
     )
     challenge = models.ForeignKey(
-        "members.Challenge", on_delete=models.CASCADE, related_name="texts"
+        "members.Challenge", null=True, on_delete=models.CASCADE, related_name="texts"
+    )
+    notice = models.CharField(_("avis"), max_length=20, blank=True)
+    channel = models.CharField(
+        _("canal"), max_length=5, choices=Channel.choices, default=Channel.TEXT
     )
     state = models.CharField(
         _("état"), max_length=12, choices=SmsState.choices, default=SmsState.QUEUED
@@ -93,6 +106,11 @@ class SmsMessage(models.Model):
             models.Index(fields=["user", "-created_at"], name="sms_by_user"),
         ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(challenge__isnull=False, notice="")
+                | Q(challenge__isnull=True, channel=Channel.TEXT) & ~Q(notice=""),
+                name="sms_carries_a_code_or_a_notice",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=[state.value for state in SmsState]),
                 name="sms_state_is_known",

@@ -86,6 +86,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         except ObjectDoesNotExist:
             return ""
 
+    @property
+    def mail_address(self) -> str:
+        """Where e-mails go: the member's address, or that of the staff account. Maybe empty."""
+        try:
+            return self.member.email
+        except ObjectDoesNotExist:
+            return self.email
+
     def state_fingerprint(self, secret: str | None = None) -> str:
         """Changes with the password, the phone and the status: whatever is bound to it ends then."""
         state = f"{self.password}\0{self.phone}\0{self.may_sign_in}\0{self.is_staff}"

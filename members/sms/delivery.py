@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -34,6 +35,8 @@ STUCK_AFTER = timedelta(seconds=15)  # longer than `routing.send` ever takes
 WAKE_UP_LATE = timedelta(seconds=2)  # the task had this long to come
 CLOCK_SKEW = timedelta(seconds=1)  # between the machine that wrote the row and this one
 SWEEP_BATCH = 500
+NOTICE_LIFETIME = 14_400  # seconds after which the provider gives a notice up
+NOTICE_KEPT_TRYING = timedelta(hours=24)
 KEPT_FOR = timedelta(days=90)
 PURGE_BATCH = 1_000
 
@@ -49,20 +52,8 @@ def deliver(message_id: UUID | str) -> None:
     message = _waiting(message_id)
     if message is None or _is_over(message) or not _claim(message):
         return
-    # The code is derived here, between claim and call, and forgotten on return.
-    challenge = message.challenge
-    left = (challenge.expires_at - timezone.now()).total_seconds()
-    text = Text(
-        id=message.pk,
-        to=message.user.phone,
-        body=words.sign_in_code(
-            code=challenge.code(), reference=challenge.reference, seconds_left=left
-        ),
-        lifetime=max(1, min(int(left) - 30, 180)),
-        user=str(message.user),
-    )
     try:
-        route, provider_id = routing.send(text)
+        route, provider_id = routing.send(_written(message))
     except Rejected as error:
         _fail(message, error.problem)
     except Uncertain as error:
@@ -73,11 +64,31 @@ def deliver(message_id: UUID | str) -> None:
         _accept(message, route, provider_id)
 
 
+def _written(message: SmsMessage) -> Text:
+    """What goes out. A code is derived here, between claim and call, and forgotten on return."""
+    text = partial(Text, id=message.pk, to=_destination(message), user=str(message.user))
+    challenge = message.challenge
+    if challenge is None:
+        return text(body=words.notice(message.notice), lifetime=NOTICE_LIFETIME)
+    left = (challenge.expires_at - timezone.now()).total_seconds()
+    body = words.one_time_code(
+        purpose=challenge.purpose,
+        code=challenge.code(),
+        reference=challenge.reference,
+        seconds_left=left,
+    )
+    return text(body=body, lifetime=max(1, min(int(left) - 30, 180)))
+
+
+def _destination(message: SmsMessage) -> str:
+    return message.challenge.destination if message.challenge else message.user.phone
+
+
 def _waiting(message_id: UUID | str) -> SmsMessage | None:
     return (
         SmsMessage.objects.filter(pk=message_id)
         .filter(_due(timezone.now()))
-        .select_related("challenge", "user__member")
+        .select_related("challenge__user__member", "user__member")
         .first()
     )
 
@@ -96,27 +107,43 @@ def _dies_too_soon(now: datetime) -> datetime:
 
 def _is_over(message: SmsMessage) -> bool:
     """Ends a text that must not be sent any more; True when there is nothing left to send."""
-    challenge, user = message.challenge, message.user
-    if challenge.used_at is not None:
-        problem = Problem.CODE_USED
-    elif challenge.expires_at < _dies_too_soon(timezone.now()):
-        problem = Problem.CODE_DEAD
-    elif not user.may_sign_in:
-        problem = Problem.ACCOUNT_CLOSED
-    elif not user.phone or not constant_time_compare(
-        phone_digest(user.phone), challenge.phone_digest
-    ):
-        problem = Problem.PHONE_CHANGED
-    else:
+    problem = _end_of_notice(message) if message.challenge is None else _end_of_code(message)
+    if problem is None:
         return False
     if message.state == SmsState.UNKNOWN:
         # Only a receipt is awaited now, until the sweep ends the text with its code.
-        _mine(message).update(not_before=challenge.expires_at)
+        _mine(message).update(not_before=_dies_at(message))
     elif problem == Problem.CODE_DEAD:
         _move(message, SmsState.EXPIRED, problem=problem)
     else:
         _move(message, SmsState.CANCELLED, problem=problem)
     return True
+
+
+def _end_of_code(message: SmsMessage) -> Problem | None:
+    challenge = message.challenge
+    if challenge.used_at is not None:
+        return Problem.CODE_USED
+    if challenge.expires_at < _dies_too_soon(timezone.now()):
+        return Problem.CODE_DEAD
+    if not message.user.may_sign_in:
+        return Problem.ACCOUNT_CLOSED
+    phone = challenge.destination
+    if not phone or not constant_time_compare(phone_digest(phone), challenge.phone_digest):
+        return Problem.PHONE_CHANGED
+    return None
+
+
+def _end_of_notice(message: SmsMessage) -> Problem | None:
+    if message.created_at < timezone.now() - NOTICE_KEPT_TRYING:
+        return Problem.CODE_DEAD
+    return None if message.user.phone else Problem.PHONE_CHANGED
+
+
+def _dies_at(message: SmsMessage) -> datetime:
+    if message.challenge is None:
+        return message.created_at + NOTICE_KEPT_TRYING
+    return message.challenge.expires_at
 
 
 def _claim(message: SmsMessage) -> bool:
@@ -127,14 +154,13 @@ def _claim(message: SmsMessage) -> bool:
     claim, and both would send.
     """
     now = timezone.now()
-    alive = Challenge.objects.filter(
-        pk=message.challenge_id, used_at__isnull=True, expires_at__gte=_dies_too_soon(now)
-    )
-    claimed = (
-        _mine(message)
-        .filter(challenge_id__in=alive.values("pk"))
-        .update(state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem="")
-    )
+    mine = _mine(message)
+    if message.challenge_id:
+        alive = Challenge.objects.filter(
+            pk=message.challenge_id, used_at__isnull=True, expires_at__gte=_dies_too_soon(now)
+        )
+        mine = mine.filter(challenge_id__in=alive.values("pk"))
+    claimed = mine.update(state=SmsState.SENDING, state_at=now, tries=F("tries") + 1, problem="")
     message.state, message.state_at, message.tries = SmsState.SENDING, now, message.tries + 1
     return bool(claimed)
 
@@ -191,18 +217,19 @@ def _give_back(
 
 
 def _record_sent(message: SmsMessage, route: str) -> None:
+    phone = _destination(message)
     audit.record(
-        "signin.code_sent",
+        "signin.code_sent" if message.challenge_id else "sms.notice_sent",
         user=message.user,
         text=str(message.pk),
-        phone=phones.masked(message.user.phone) if message.user.phone else "",
+        phone=phones.masked(phone) if phone else "",
         route=route,
     )
 
 
 def _record_failure(message: SmsMessage, problem: str) -> None:
     """Tells the trail, and flags the device when the number is at fault and still the member's."""
-    phone = message.user.phone
+    phone = _destination(message)
     audit.record(
         "sms.failed",
         user=message.user,
@@ -210,8 +237,9 @@ def _record_failure(message: SmsMessage, problem: str) -> None:
         phone=phones.masked(phone) if phone else "",
         problem=str(problem),
     )
-    same_phone = phone and constant_time_compare(
-        phone_digest(phone), message.challenge.phone_digest
+    told = message.challenge.phone_digest if message.challenge else phone_digest(phone)
+    same_phone = message.user.phone and constant_time_compare(
+        phone_digest(message.user.phone), told
     )
     if same_phone and problem and Problem(problem).is_the_numbers_fault:
         SmsDevice.objects.filter(user=message.user).update(flagged_at=timezone.now(), flag=problem)
@@ -229,7 +257,7 @@ def record_receipt(message_id: UUID, receipt: Receipt) -> bool:
     """
     while True:
         message = (
-            SmsMessage.objects.select_related("challenge", "user__member")
+            SmsMessage.objects.select_related("challenge__user__member", "user__member")
             .filter(pk=message_id)
             .first()
         )
@@ -289,20 +317,21 @@ def _deliver_swept(message_id: UUID) -> None:
 
 
 def _expire(now: datetime) -> None:
-    """Ends what waits for a code that is dead, or dies too soon to be worth a text."""
+    """Ends what waits for a code that is dead, or dies too soon to be worth a text; and old notices."""
+    old_notice = Q(challenge__isnull=True, created_at__lt=now - NOTICE_KEPT_TRYING)
     dead = Challenge.objects.filter(expires_at__lt=_dies_too_soon(now)).values("pk")
-    SmsMessage.objects.filter(state=SmsState.QUEUED, challenge_id__in=dead).update(
+    SmsMessage.objects.filter(Q(challenge_id__in=dead) | old_notice, state=SmsState.QUEUED).update(
         state=SmsState.EXPIRED, state_at=now, problem=Problem.CODE_DEAD
     )
     # An uncertain text may still get its receipt: it ends with its code, not before.
     dead = Challenge.objects.filter(expires_at__lte=now).values("pk")
-    SmsMessage.objects.filter(state=SmsState.UNKNOWN, challenge_id__in=dead).update(
+    SmsMessage.objects.filter(Q(challenge_id__in=dead) | old_notice, state=SmsState.UNKNOWN).update(
         state=SmsState.EXPIRED, state_at=now
     )
 
 
 def purge() -> int:
-    """Deletes the requests for a code older than 90 days, with their texts; how many requests.
+    """Deletes the requests for a code and the notices older than 90 days; how many requests.
 
     Reads from the oldest on and stops at the first young one: no scan of a table of millions.
     """
@@ -311,4 +340,5 @@ def purge() -> int:
     while old := [pk for pk, created_at in oldest[:PURGE_BATCH] if created_at < before]:
         Challenge.objects.filter(pk__in=old).delete()
         purged += len(old)
+    SmsMessage.objects.filter(challenge__isnull=True, created_at__lt=before).delete()
     return purged

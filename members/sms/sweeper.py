@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 from django.db import close_old_connections, connections
 
+from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,12 @@ def run(stop: Event) -> None:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="sms-sweep") as pool:
         while not stop.wait(EVERY):
             try:
-                delivery.sweep(each=lambda do, ids: pool.map(partial(_one, stop, do), ids))
+                for sweep in (delivery.sweep, mail_delivery.sweep):
+                    sweep(each=lambda do, ids: pool.map(partial(_one, stop, do), ids))
             except Exception as error:
-                log.warning("The sweep of texts failed (%s): next try soon.", type(error).__name__)
+                log.warning(
+                    "The sweep of messages failed (%s): next try soon.", type(error).__name__
+                )
             finally:
                 close_old_connections()
     connections.close_all()

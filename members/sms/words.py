@@ -8,6 +8,9 @@ from math import ceil
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from members.models.challenge import Purpose
 
 _GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -16,17 +19,61 @@ _GSM7 = frozenset(
 _GSM7_ESCAPED = frozenset("^{}\\[~]|€\f")  # each costs two characters
 
 
-def sign_in_code(*, code: str, reference: str, seconds_left: float) -> str:
-    """The text of a sign-in code: the code first, and a last line that binds it to our site.
+_FOR = {
+    Purpose.SIGN_IN: gettext_lazy("code de connexion"),
+    Purpose.ACTIVATION: gettext_lazy("code d'ouverture"),
+    Purpose.PRESENT_PHONE: gettext_lazy("code téléphone"),
+    Purpose.NEW_PHONE: gettext_lazy("code téléphone"),
+}
+
+# Said after the act, to the phone of the profile. No link, no name, nothing that a thief could use.
+NOTICES = {
+    "password_changed": gettext_lazy(
+        "Mutuelle du Rivage : le mot de passe de votre espace a changé. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
+    "phone_change_asked": gettext_lazy(
+        "Mutuelle du Rivage : un nouveau téléphone servira à votre espace dans 3 jours. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
+    "phone_changed": gettext_lazy(
+        "Mutuelle du Rivage : les codes de votre espace arrivent maintenant sur ce téléphone."
+    ),
+    "email_changed": gettext_lazy(
+        "Mutuelle du Rivage : l'adresse e-mail de votre espace a changé. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
+    "recovery_started": gettext_lazy(
+        "Mutuelle du Rivage : quelqu'un demande à remplacer ce téléphone. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
+    "blocked": gettext_lazy(
+        "Mutuelle du Rivage : votre espace est protégé. Choisissez un nouveau mot de passe "
+        "pour y revenir."
+    ),
+}
+
+
+def one_time_code(*, purpose: str, code: str, reference: str, seconds_left: float) -> str:
+    """The text of a code: the code first, and a last line that binds it to our site.
 
     Browsers only offer a code bound that way (`@host #code`) on pages of that host.
     """
     minutes = max(1, int(seconds_left + 15) // 60)
     sentence = _(
-        "%(code)s : code de connexion Mutuelle du Rivage, demande %(reference)s, "
+        "%(code)s : %(what)s Mutuelle du Rivage, demande %(reference)s, "
         "valable %(minutes)s min. Ne le donnez à personne."
-    ) % {"code": code, "reference": reference, "minutes": minutes}
+    ) % {
+        "code": code,
+        "what": _FOR[Purpose(purpose)],
+        "reference": reference,
+        "minutes": minutes,
+    }
     return f"{sentence}\n\n@{settings.PUBLIC_HOST} #{code}"
+
+
+def notice(kind: str) -> str:
+    return str(NOTICES[kind])
 
 
 def segments(text: str) -> int:

@@ -26,6 +26,7 @@ from members.throttle import Throttled
 REASONS = {
     "expired": gettext_lazy("Votre demande a expiré. Recommencez, cela prend une minute."),
     "changed": gettext_lazy("Votre compte vient de changer. Connectez-vous à nouveau."),
+    "password": gettext_lazy("Votre nouveau mot de passe est enregistré. Connectez-vous."),
     "none": "",
 }
 
@@ -55,10 +56,10 @@ def _check_password(request):
         form.add_error(None, _("Identifiant ou mot de passe incorrect. Vérifiez votre saisie."))
         return _sign_in_page(request, form)
     except Throttled as refusal:
-        form.add_error(None, _wait_message(refusal.until))
-        return _too_many(_sign_in_page(request, form, status=429), refusal)
+        form.add_error(None, wait_message(refusal.until))
+        return too_many(_sign_in_page(request, form, status=429), refusal)
     except Busy:
-        return _busy(request)
+        return busy(reverse("signin"))
     return redirect("signin_code")
 
 
@@ -71,11 +72,10 @@ def _sign_in_page(request, form, status=200, notice=""):
     )
 
 
-def _busy(request):
+def busy(retry_url: str) -> HttpResponse:
+    """« Occupé »: comes back to `retry_url` by itself."""
     seconds = limit("GATE_RETRY_AFTER")
-    page = render_to_string(
-        "busy.html", {"retry_after": seconds, "retry_url": reverse("signin")}, request=None
-    )
+    page = render_to_string("busy.html", {"retry_after": seconds, "retry_url": retry_url})
     return HttpResponse(page, status=503, headers={"Retry-After": str(seconds)})
 
 
@@ -102,8 +102,8 @@ def _check_code(request, step):
     try:
         return redirect(signin.confirm(request, form.cleaned_data["code"]))
     except codes.WaitUntil as refusal:
-        form.add_error("code", _wait_message(refusal.until))
-        return _too_many(_code_page(request, step, form, status=429), refusal)
+        form.add_error("code", wait_message(refusal.until))
+        return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
         form.add_error("code", _refusal_message(refusal))
         return _code_page(request, step, form)
@@ -175,7 +175,7 @@ def resend(request):
     try:
         codes.resend(challenge, counted_address(client_address(request)))
     except Throttled as refusal:
-        messages.warning(request, _wait_message(refusal.until))
+        messages.warning(request, wait_message(refusal.until))
     except codes.DeadCode:
         messages.warning(request, _("Ce code arrive à sa fin. Recommencez la connexion."))
     else:
@@ -206,12 +206,12 @@ def _back_to_start(request, lost: signin.PendingLost):
     )
 
 
-def _wait_message(until) -> str:
+def wait_message(until) -> str:
     return _("Trop d'essais. Réessayez à partir de %(time)s.") % {
         "time": date_format(timezone.localtime(until), "H\\hi\\ms\\s")
     }
 
 
-def _too_many(response, refusal: Throttled):
+def too_many(response, refusal: Throttled):
     response["Retry-After"] = str(refusal.seconds)
     return response

@@ -11,6 +11,7 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import phones
+from members.mail.memory import outbox as mailbox
 from members.sms import memory
 
 
@@ -25,7 +26,12 @@ def phone(request):
     ]
     devices = TOTPDevice.objects.filter(confirmed=True, user__is_staff=True).select_related("user")
     staff_codes = [_staff_code(device) for device in devices.order_by("user__identifiant")]
-    return render(request, "demo/phone.html", {"messages": messages, "staff_codes": staff_codes})
+    context = {
+        "messages": messages,
+        "mails": list(reversed(mailbox)),
+        "staff_codes": staff_codes,
+    }
+    return render(request, "demo/phone.html", context)
 
 
 def _staff_code(device: TOTPDevice) -> dict:

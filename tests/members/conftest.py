@@ -7,6 +7,8 @@ import pytest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import tasks
+from members.mail import delivery as mail_delivery
+from members.mail.memory import outbox as mailbox
 from members.models import Adhesion, Contract, Employer, Member, SmsDevice, User
 from members.models.contract import ContractKind
 from members.sms import delivery, memory
@@ -27,6 +29,7 @@ def make_member(identifiant="claire", phone="+33612345678", nir="281091300104217
         birth_name="Vasseur",
         first_names="Claire Marie",
         birth_date=date(1981, 9, 14),
+        email=f"{identifiant}@exemple.invalid",
     )
     member.set_nir(nir)
     member.save()
@@ -69,10 +72,15 @@ def covered(claire, contract):
 
 
 @pytest.fixture(autouse=True)
-def _texts_arrive_at_once(monkeypatch):
+def _messages_arrive_at_once(monkeypatch, settings):
     """No worker here: the task's function runs on commit. Real workers have their journeys."""
     memory.outbox.clear()
-    monkeypatch.setattr(tasks, "wake_sender", delivery.deliver)
+    mailbox.clear()
+    settings.EMAIL_BACKEND = "members.mail.memory.MemoryBackend"  # the test runner sets its own
+    monkeypatch.setattr(
+        tasks, "wake_sender", lambda message_id, urgent=True: delivery.deliver(message_id)
+    )
+    monkeypatch.setattr(tasks, "wake_mailer", mail_delivery.deliver)
 
 
 @pytest.fixture

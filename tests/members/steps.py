@@ -4,6 +4,7 @@ import re
 
 from django.urls import reverse
 
+from members.mail.memory import outbox as mailbox
 from members.sms import memory
 from tests.members.conftest import PASSWORD
 
@@ -32,3 +33,9 @@ def signs_in(client, commits, identifiant="claire"):
     with commits(execute=True):
         type_password(client, identifiant)
     return type_code(client, read_code())
+
+
+def link_in_mail(part: str = "/") -> str:
+    """The path of the first link of the last e-mail in which `part` stands."""
+    links = re.findall(r"https?://[^/\s]+(/\S+)", mailbox[-1].body)
+    return next(link for link in links if part in link)

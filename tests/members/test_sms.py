@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from members import tasks, throttle
 from members.models import Session, SmsMessage, Throttle
+from members.models.challenge import Purpose
 from members.models.sms import SmsState
 from members.sms import memory, words
 from members.sms.console import ConsoleGateway
@@ -37,23 +38,37 @@ TEXT = Text(
 # Words
 
 
+def text_of(seconds_left=300, purpose=Purpose.SIGN_IN, code="048213", reference="BK"):
+    return words.one_time_code(
+        purpose=purpose, code=code, reference=reference, seconds_left=seconds_left
+    )
+
+
 def test_the_text_begins_with_the_code_and_ends_bound_to_our_site(settings):
     settings.PUBLIC_HOST = "espace.rivage.example"
-    text = words.sign_in_code(code="048213", reference="BK", seconds_left=299.9)
+    text = text_of(299.9)
     assert text.startswith("048213 ")
     assert text.splitlines()[-1] == "@espace.rivage.example #048213"
     assert "BK" in text
     assert "5 min" in text
 
 
-def test_the_text_is_one_segment_with_its_longest_values(settings):
+@pytest.mark.parametrize("purpose", Purpose)
+def test_the_text_is_one_segment_with_its_longest_values(settings, purpose):
     settings.PUBLIC_HOST = LONGEST_HOST
-    text = words.sign_in_code(code="88888888", reference="WW", seconds_left=99 * 60)
+    text = text_of(99 * 60, purpose, code="88888888", reference="WW")
     assert words.segments(text) == 1
 
 
+@pytest.mark.parametrize("kind", words.NOTICES)
+def test_a_notice_is_one_segment_without_any_link(kind):
+    text = words.notice(kind)
+    assert words.segments(text) == 1
+    assert not re.search(r"https?:|www\.", text)
+
+
 def test_the_text_holds_no_link():
-    text = words.sign_in_code(code="048213", reference="BK", seconds_left=300)
+    text = text_of()
     assert not re.search(r"https?:|www\.", text)
 
 
@@ -61,7 +76,7 @@ def test_the_text_holds_no_link():
     ("seconds", "minutes"), [(300, 5), (285, 5), (284, 4), (60, 1), (44, 1), (0, 1)]
 )
 def test_the_validity_is_never_promised_longer_than_fifteen_seconds_too_much(seconds, minutes):
-    text = words.sign_in_code(code="048213", reference="BK", seconds_left=seconds)
+    text = text_of(seconds)
     assert f"valable {minutes} min" in text
 
 

@@ -16,6 +16,9 @@ PUBLIC = {
     "signin_resend",
     "signin_no_phone",
     "signout",
+    "not_me",  # the token of an e-mail opens it
+    "password_forgotten",
+    "password_reset",  # the token of an e-mail opens it
     "public_notice",
     "sms_receipt",
     "live",

@@ -70,6 +70,16 @@ def test_no_gateway_that_shows_codes_in_production(name, gateway):
 
 
 @pytest.mark.parametrize(
+    "backend",
+    ["members.mail.memory.MemoryBackend", "django.core.mail.backends.console.EmailBackend"],
+)
+def test_no_mail_backend_that_shows_links_in_production(backend):
+    done = start(EMAIL_BACKEND=backend)
+    assert done.returncode != 0
+    assert "portal.E006" in done.stderr
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ("-c", "import portal.wsgi"),

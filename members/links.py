@@ -1,0 +1,89 @@
+"""One-time links sent by e-mail: made, found by their token, used once.
+
+A GET never changes anything: scanners follow links before people do. (signin.md §3.11)
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from members.limits import limit
+from members.models import OneTimeLink, User
+from members.models.link import LinkPurpose
+
+LIFETIMES = {
+    LinkPurpose.RESET: "RESET_LIFETIME",
+    LinkPurpose.ACTIVATION: "ACTIVATION_LINK_LIFETIME",
+    LinkPurpose.CONFIRM_EMAIL: "ACTIVATION_LINK_LIFETIME",
+    LinkPurpose.CANCEL_EMAIL: "CANCEL_LIFETIME",
+    LinkPurpose.CANCEL_PHONE: "CANCEL_LIFETIME",
+    LinkPurpose.NOT_ME: "CANCEL_LIFETIME",
+}
+# The address of each: a view of this name takes the token.
+VIEWS = {
+    LinkPurpose.RESET: "password_reset",
+    LinkPurpose.ACTIVATION: "activation_link",
+    LinkPurpose.CONFIRM_EMAIL: "email_confirm",
+    LinkPurpose.CANCEL_EMAIL: "email_cancel",
+    LinkPurpose.CANCEL_PHONE: "phone_cancel",
+    LinkPurpose.NOT_ME: "not_me",
+}
+# A change of password, phone, status or e-mail address ends these; the others take such a change back.
+_BOUND = (LinkPurpose.RESET, LinkPurpose.ACTIVATION)
+
+
+class DeadLink(Exception):
+    """Unknown, altered, used or expired, or its account has changed: nobody outside learns which."""
+
+
+def make(user: User, purpose: str, **about) -> OneTimeLink:
+    """A link for `user`. `about`: the `phone_change` or the `email_change` that it is for."""
+    now = timezone.now()
+    return OneTimeLink.objects.create(
+        user=user,
+        purpose=purpose,
+        fingerprint=_fingerprint(user) if purpose in _BOUND else "",
+        created_at=now,
+        expires_at=now + timedelta(seconds=limit(LIFETIMES[purpose])),
+        **about,
+    )
+
+
+def url(link: OneTimeLink) -> str:
+    """The whole address, on PUBLIC_URL: never on a host that a request named."""
+    return settings.PUBLIC_URL + reverse(VIEWS[link.purpose], args=[token(link)])
+
+
+def token(link: OneTimeLink) -> str:
+    return f"{link.pk}-{link.secret()}"
+
+
+def find(token: str, purpose: str) -> OneTimeLink:
+    """The living link of this token, with its account. Raises DeadLink."""
+    number, _dash, secret = token.partition("-")
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise DeadLink
+    link = (
+        OneTimeLink.objects.select_related("user__member", "phone_change", "email_change")
+        .filter(pk=int(number), purpose=purpose)
+        .first()
+    )
+    if link is None or not constant_time_compare(secret, link.secret()) or not link.is_alive:
+        raise DeadLink
+    if link.fingerprint and not constant_time_compare(link.fingerprint, _fingerprint(link.user)):
+        raise DeadLink
+    return link
+
+
+def use(link: OneTimeLink) -> None:
+    """Uses `link` up, in the transaction of what it allows. Raises DeadLink when it was used before."""
+    if not OneTimeLink.objects.use(link):
+        raise DeadLink
+
+
+def _fingerprint(user: User) -> str:
+    state = f"{user.state_fingerprint()}\0{user.mail_address}"
+    return salted_hmac("members.links", state, algorithm="sha256").hexdigest()

@@ -1,0 +1,48 @@
+"""The words of our e-mails: a subject here, a body in templates/mail/<kind>.txt. Plain text only.
+
+No health data, no code, no whole number. A body may hold one link to act and one to say « ce n'est pas
+moi ».
+"""
+
+import re
+
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+
+from members import links
+from members.models import Mail
+
+SUBJECTS = {
+    "reset": _("Choisir un nouveau mot de passe"),
+    "activation": _("Ouvrir votre espace adhérent"),
+    "confirm_email": _("Confirmer votre adresse e-mail"),
+    "activated": _("Votre espace adhérent est ouvert"),
+    "new_browser": _("Nouvelle connexion à votre espace"),
+    "code_failed": _("Une connexion à votre espace a échoué"),
+    "password_changed": _("Votre mot de passe a changé"),
+    "email_change_asked": _("Votre adresse e-mail va changer"),
+    "email_changed": _("Votre adresse e-mail a changé"),
+    "phone_change_asked": _("Votre téléphone de connexion va changer"),
+    "phone_changed": _("Votre téléphone de connexion a changé"),
+    "change_cancelled": _("Un changement a été annulé"),
+    "factor_added": _("Un moyen de connexion a été ajouté"),
+    "factor_removed": _("Un moyen de connexion a été retiré"),
+    "codes_made": _("De nouveaux codes de secours ont été créés"),
+    "recovery_started": _("Une récupération de votre espace est en cours"),
+    "blocked": _("Votre espace est protégé"),
+}
+
+
+def subject(mail: Mail) -> str:
+    return str(SUBJECTS[mail.kind])
+
+
+def body(mail: Mail) -> str:
+    """The whole text, its links written out."""
+    facts = {
+        **mail.facts,
+        "link": links.url(mail.link) if mail.link else "",
+        "not_me": links.url(mail.not_me) if mail.not_me else "",
+    }
+    text = render_to_string(f"mail/{mail.kind}.txt", {"facts": facts}).strip()
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n"

@@ -1,0 +1,39 @@
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, DeviceManager
+
+
+class PasskeyQuerySet(models.QuerySet):
+    def live(self):
+        return self.filter(disabled_at__isnull=True, confirmed=True)
+
+
+class Passkey(Device):
+    """A key kept by a phone, a computer or a token (WebAuthn). It holds no secret: a public key.
+
+    django-otp knows it as the device that verified a session; `members.passkeys` alone checks it.
+    Switched off rather than deleted: the trail may ask which one it was.
+    """
+
+    credential_id = models.CharField(max_length=1400, unique=True, editable=False)
+    public_key = models.BinaryField(editable=False)
+    sign_count = models.PositiveBigIntegerField(default=0, editable=False)
+    transports = models.JSONField(default=list, editable=False)
+    backed_up = models.BooleanField(_("synchronisée"), default=False, editable=False)
+    created_at = models.DateTimeField(_("ajoutée le"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("utilisée le"), null=True)
+    disabled_at = models.DateTimeField(_("retirée le"), null=True)
+
+    objects = DeviceManager.from_queryset(PasskeyQuerySet)()
+
+    class Meta:
+        verbose_name = _("clé d'accès")
+        verbose_name_plural = _("clés d'accès")
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return self.name
+
+    def verify_token(self, token):
+        return False

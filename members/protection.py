@@ -1,0 +1,47 @@
+"""« Ce n'est pas moi »: everything closes at once, and the way back starts. (signin.md §2)"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from members import alerts, audit, links, sessions
+from members.limits import limit
+from members.models import EmailChange, KnownBrowser, Member, OneTimeLink, Passkey, PhoneChange
+from members.models.link import LinkPurpose
+
+
+@transaction.atomic
+def protect(link: OneTimeLink, *, request) -> None:
+    """Follows a « ce n'est pas moi » link. Raises links.DeadLink.
+
+    Ends every session, kills the password, forgets browsers, cancels changes under way, restores the
+    e-mail address and switches off the factors added within CANCEL_LIFETIME seconds, then e-mails a
+    link to choose a new password.
+    """
+    links.use(link)
+    user = link.user
+    recently = timezone.now() - timedelta(seconds=limit("CANCEL_LIFETIME"))
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    sessions.end_all(user)
+    KnownBrowser.objects.filter(user=user).update(revoked_at=timezone.now())
+    PhoneChange.objects.open().filter(user=user).update(cancelled_at=timezone.now())
+    _restore_email(user, recently)
+    Passkey.objects.filter(user=user, created_at__gt=recently).update(disabled_at=timezone.now())
+    TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()
+    audit.record("account.protected", user=user, request=request)
+    # only now: the link is bound to the account as it is from here on
+    reset = links.make(user, LinkPurpose.RESET)
+    alerts.tell(user, "blocked", link=reset)
+
+
+def _restore_email(user, recently) -> None:
+    changes = EmailChange.objects.filter(user=user, cancelled_at__isnull=True)
+    first = changes.filter(confirmed_at__gt=recently).order_by("confirmed_at").first()
+    if first and first.old_email:
+        Member.objects.filter(user=user).update(email=first.old_email)
+        user.member.email = first.old_email
+    changes.filter(confirmed_at__isnull=True).update(cancelled_at=timezone.now())
+    changes.filter(confirmed_at__gt=recently).update(cancelled_at=timezone.now())

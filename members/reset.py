@@ -1,0 +1,40 @@
+"""« Mot de passe oublié »: a link to the e-mail on file, once, for thirty minutes. (signin.md §2)
+
+It never signs in and never skips the code. Whether an identifiant is known shows nowhere: the same
+page, the same statements, and the link itself is made by whoever sends the e-mail.
+"""
+
+from django.db import transaction
+
+from members import alerts, audit, links, passwords, sessions, throttle
+from members.addresses import client_address, counted_address
+from members.models import OneTimeLink, User
+
+
+def ask(request, identifiant: str) -> None:
+    """Queues the e-mail for this account, or one that nobody will get. Raises throttle.Throttled."""
+    identifiant = User.objects.normalize_identifiant(identifiant)
+    throttle.reserve(
+        throttle.Hit(throttle.LINKS_ACCOUNT, identifiant),
+        throttle.Hit(throttle.LINKS_ADDRESS, counted_address(client_address(request))),
+    )
+    user = User.objects.select_related("member").filter(identifiant=identifiant).first()
+    address = user.mail_address if user and user.may_sign_in else ""
+    with transaction.atomic():
+        # without a phone on file, a new password would open nothing: the account is opened anew
+        kind = "reset" if user is None or user.is_staff or user.phone else "activation"
+        alerts.send(user, kind, to=address)
+        audit.record("password.reset_asked", user=user, request=request)
+
+
+def choose(link: OneTimeLink, password: str, *, request) -> None:
+    """Sets the password that the link allows; every session ends. Raises links.DeadLink or gate.Busy."""
+    user = link.user
+    encoded = passwords.encode(password)
+    with transaction.atomic():
+        links.use(link)
+        user.password = encoded
+        user.save(update_fields=["password"])
+        sessions.end_all(user)
+        audit.record("password.reset", user=user, request=request)
+        alerts.tell(user, "password_changed", request=request)
