@@ -1,6 +1,6 @@
 from django.urls import path
 
-from members.views import account, links, password, signin, sms
+from members.views import account, links, password, security, signin, sms
 
 urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("alerte/<str:token>/", links.not_me, name="not_me"),
     path("espace/", account.home, name="home"),
     path("espace/donnees/", account.data_map, name="data_map"),
+    path("espace/securite/", security.overview, name="security"),
     path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),
 ]
