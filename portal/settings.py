@@ -214,6 +214,10 @@ EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Mutuelle du Rivage <ne-pas-repondre@{PUBLIC_HOST}>")
 
+# Where the trail's head is told each day, outside the database (docs/operations.md)
+AUDIT_ANCHOR_DIR = env.text("AUDIT_ANCHOR_DIR")
+AUDIT_ANCHOR_EMAIL = env.text("AUDIT_ANCHOR_EMAIL")
+
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -296,6 +300,14 @@ CELERY_BEAT_SCHEDULE = {
         "task": "members.tasks.seal_audit",
         "schedule": 5,
         "options": {"expires": 5},
+    },
+    "anchor the trail": {
+        "task": "members.tasks.anchor_audit",
+        "schedule": crontab(hour=3, minute=37),
+    },
+    "purge the trail": {
+        "task": "members.tasks.purge_audit",
+        "schedule": crontab(hour=4, minute=7),
     },
     "purge texts": {
         "task": "members.tasks.purge_texts",

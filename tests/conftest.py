@@ -23,9 +23,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     """Migrations run once per run: each worker's test database is a copy."""
     from django.db import connection
 
-    from tests.services.portal import migrated_template
+    from tests.services.portal import in_process_template
 
-    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template()
+    connection.settings_dict["TEST"]["TEMPLATE"] = in_process_template()
 
 
 @pytest.fixture(scope="session")

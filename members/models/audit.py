@@ -15,6 +15,10 @@ class AppendOnlyQuerySet(models.QuerySet):
     def delete(self):
         raise AppendOnly
 
+    def end_of_retention(self) -> int:
+        """Deletes what has served its time: `members.audit.purge` alone asks. How many rows."""
+        return super()._raw_delete(self.db)
+
 
 class AppendOnlyModel(models.Model):
     objects = AppendOnlyQuerySet.as_manager()
@@ -29,6 +33,9 @@ class AppendOnlyModel(models.Model):
 
     def delete(self, *args, **kwargs):
         raise AppendOnly
+
+
+KEPT_DAYS = 365  # signin.md §5; the database's triggers refuse to delete anything younger
 
 
 class AuditEvent(AppendOnlyModel):
@@ -59,6 +66,7 @@ class AuditEvent(AppendOnlyModel):
         verbose_name = _("événement")
         verbose_name_plural = _("journal")
         ordering = ["-id"]
+        permissions = [("export_auditevent", _("Peut exporter le journal"))]
         indexes = [
             models.Index(fields=["user", "-at"], name="audit_by_user"),
             models.Index(fields=["action", "-at"], name="audit_by_action"),
@@ -74,6 +82,21 @@ class AuditLink(AppendOnlyModel):
     position = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="link")
     chain = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self):
+        return str(self.position)
+
+
+class AuditCheckpoint(AppendOnlyModel):
+    """Up to `position` the trail was verified, then deleted after its year; `chain` is where it goes on."""
+
+    position = models.BigIntegerField(primary_key=True)
+    chain = models.CharField(max_length=64)
+    events = models.BigIntegerField(_("événements supprimés"))
+    at = models.DateTimeField(_("quand"), default=timezone.now)
 
     class Meta:
         ordering = ["position"]
