@@ -24,13 +24,16 @@ LIFE_TO_SEND = 60  # seconds a code must still live to be worth a text
 
 
 class CodeRefused(Exception):
-    """A code that does not open. Subclasses say why."""
+    """A code that does not open. Subclasses say why. `is_last`: it was the last try of its challenge."""
+
+    is_last = False
 
 
 class WrongCode(CodeRefused):
     def __init__(self, attempts_left: int):
         super().__init__(attempts_left)
         self.attempts_left = attempts_left
+        self.is_last = attempts_left == 0
 
 
 class WaitUntil(CodeRefused, throttle.Throttled):

@@ -149,6 +149,7 @@ SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+BROWSER_COOKIE_PREFIX = "__Host-browser-" if HTTPS else "browser-"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
@@ -304,10 +305,12 @@ CELERY_BEAT_SCHEDULE = {
     "anchor the trail": {
         "task": "members.tasks.anchor_audit",
         "schedule": crontab(hour=3, minute=37),
+        "options": {"expires": 36_000},
     },
     "purge the trail": {
         "task": "members.tasks.purge_audit",
         "schedule": crontab(hour=4, minute=7),
+        "options": {"expires": 36_000},
     },
     "purge texts": {
         "task": "members.tasks.purge_texts",

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from members import codes, signin
+from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
-from members.forms import CodeForm, SignInForm, safe_next
+from members.forms import CodeForm, PasswordForm, SignInForm, safe_next
 from members.gate import Busy
 from members.limits import limit
 from members.models import Challenge
@@ -39,6 +39,9 @@ def sign_in(request):
         return _check_password(request)
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.user.is_authenticated:
         return redirect(signin.landing(request, safe_next(request.GET.get("next", ""), request)))
+    if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and sessions.sleeper(request):
+        form = PasswordForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+        return render(request, "members/reopen.html", {"form": form})
     form = SignInForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
     return _sign_in_page(request, form, notice=REASONS.get(request.GET.get("motif"), ""))
 
@@ -61,6 +64,29 @@ def _check_password(request):
     except Busy:
         return busy(reverse("signin"))
     return redirect("signin_code")
+
+
+@login_not_required
+@require_POST
+def reopen(request):
+    form = PasswordForm(request.POST)
+    if not form.is_valid():
+        return render(request, "members/reopen.html", {"form": form})
+    typed = form.cleaned_data
+    try:
+        where = signin.reopen(request, typed["password"], safe_next(typed["next"], request))
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+    except signin.PasswordRefused:
+        form.add_error("password", _("Ce mot de passe n'est pas le bon."))
+        return render(request, "members/reopen.html", {"form": form})
+    except Throttled as refusal:
+        form.add_error(None, wait_message(refusal.until))
+        page = render(request, "members/reopen.html", {"form": form}, status=429)
+        return too_many(page, refusal)
+    except Busy:
+        return busy(reverse("signin"))
+    return redirect(where)
 
 
 def _sign_in_page(request, form, status=200, notice=""):

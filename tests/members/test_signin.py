@@ -106,13 +106,15 @@ def test_no_address_leads_to_another_site(client, covered, commits, elsewhere):
 def test_a_whole_sign_in_costs_at_most_twenty_statements(
     client, warm, covered, commits, django_assert_num_queries
 ):
+    signs_in(client, commits)  # his browser is known from here on
+    client.post(reverse("signout"))
     with django_assert_num_queries(0):  # the warm page asks nothing
         client.get(SIGN_IN)
     with commits(), django_assert_num_queries(9):
-        # limits · account · limits given back with those of texts · BEGIN · challenge · text · COMMIT
-        # · event · session
+        # account and its browser · limits · limits given back with those of texts · BEGIN · challenge
+        # · text · COMMIT · event · session
         type_password(client)
-    challenge = Challenge.objects.get()
+    challenge = Challenge.objects.latest("pk")
     with django_assert_num_queries(2):  # session · challenge with its account
         client.get(CODE)
     with django_assert_num_queries(6):
@@ -122,6 +124,17 @@ def test_a_whole_sign_in_costs_at_most_twenty_statements(
     with django_assert_num_queries(4):
         # session with its account · adhésions · ayants droit · acknowledgements
         client.get(HOME)
+
+
+def test_a_new_browser_costs_three_statements_more(
+    client, warm, covered, commits, django_assert_num_queries
+):
+    with commits():
+        type_password(client)
+    challenge = Challenge.objects.get()
+    with commits(), django_assert_num_queries(11):
+        # as above · BEGIN · browser · link « ce n'est pas moi » · e-mail · COMMIT
+        type_code(client, challenge.code())
 
 
 def test_the_password_is_hashed_once_whoever_is_named(client, claire, monkeypatch):
