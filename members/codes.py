@@ -18,6 +18,7 @@ from members import audit, tasks, throttle
 from members.limits import limit
 from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import Purpose, binding_digest, phone_digest
+from members.models.sms import Channel
 
 CLAIM_ROUNDS = 4
 LIFE_TO_SEND = 60  # seconds a code must still live to be worth a text
@@ -90,9 +91,11 @@ def request(
     return challenge
 
 
-def send(challenge: Challenge) -> SmsMessage:
-    """Queues one text with the code of `challenge`; a task is woken once the transaction commits."""
-    message = SmsMessage.objects.create(user_id=challenge.user_id, challenge=challenge)
+def send(challenge: Challenge, channel: Channel = Channel.TEXT) -> SmsMessage:
+    """Queues one text, or call, with the code of `challenge`; a task is woken on commit."""
+    message = SmsMessage.objects.create(
+        user_id=challenge.user_id, challenge=challenge, channel=channel
+    )
     transaction.on_commit(lambda: tasks.wake_sender(message.pk), robust=True)
     return message
 
@@ -107,8 +110,10 @@ def resend_at(challenge: Challenge) -> datetime | None:
     return None if exhausted or max(at, timezone.now()) > worthwhile_until else at
 
 
-def resend(challenge: Challenge, address: str) -> None:
-    """Sends the same code again. Raises WaitUntil, DeadCode or throttle.Throttled; never sends twice.
+def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) -> None:
+    """Sends the same code again, or speaks it; never twice.
+
+    Raises WaitUntil, DeadCode or throttle.Throttled.
 
     The row is moved on as it was read: of many requests at once, one sends.
     """
@@ -124,7 +129,7 @@ def resend(challenge: Challenge, address: str) -> None:
         ).update(sends=F("sends") + 1, last_send_at=now)
         if not moved:
             raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
-        send(challenge)
+        send(challenge, channel)
 
 
 def _send_hits(phone: str, address: str) -> list[throttle.Hit]:

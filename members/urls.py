@@ -6,6 +6,7 @@ urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
     path("connexion/code/", signin.code, name="signin_code"),
     path("connexion/code/renvoyer/", signin.resend, name="signin_resend"),
+    path("connexion/code/appeler/", signin.call, name="signin_call"),
     path("connexion/code/aide/", signin.no_phone, name="signin_no_phone"),
     path("connexion/reprendre/", signin.reopen, name="signin_reopen"),
     path("deconnexion/", signin.sign_out, name="signout"),

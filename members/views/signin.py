@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,8 +18,9 @@ from members.forms import CodeForm, PasswordForm, SignInForm, safe_next
 from members.gate import Busy
 from members.limits import limit
 from members.models import Challenge
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 from members.sms.breaker import is_disturbed
+from members.sms.gateway import offers_calls
 from members.throttle import Throttled
 
 # Why a browser is back at the first page: shown once, from the address, so that no session is needed.
@@ -171,6 +172,7 @@ def _code_page(request, step, form, status=200):
             "delivery": _delivery(challenge),
             "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
             "sms_disturbed": is_disturbed(),
+            "offers_calls": offers_calls(),
         }
     return render(request, "members/code.html", context, status=status)
 
@@ -191,6 +193,19 @@ def _delivery(challenge: Challenge) -> str:
 @login_not_required
 @require_POST
 def resend(request):
+    return _send_again(request, Channel.TEXT, _("Le même code vous est envoyé à nouveau."))
+
+
+@login_not_required
+@require_POST
+def call(request):
+    """The same code, spoken: for who reads no text, or gets none."""
+    if not offers_calls():
+        raise Http404
+    return _send_again(request, Channel.CALL, _("Nous vous appelons. Préparez de quoi écrire."))
+
+
+def _send_again(request, channel: Channel, done: str):
     try:
         step = signin.pending(request)
         if step.challenge_id is None:
@@ -199,13 +214,13 @@ def resend(request):
     except signin.PendingLost as lost:
         return _back_to_start(request, lost)
     try:
-        codes.resend(challenge, counted_address(client_address(request)))
+        codes.resend(challenge, counted_address(client_address(request)), channel)
     except Throttled as refusal:
         messages.warning(request, wait_message(refusal.until))
     except codes.DeadCode:
         messages.warning(request, _("Ce code arrive à sa fin. Recommencez la connexion."))
     else:
-        messages.success(request, _("Le même code vous est envoyé à nouveau."))
+        messages.success(request, done)
     return redirect("signin_code")
 
 

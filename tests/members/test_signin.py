@@ -427,3 +427,29 @@ def test_no_event_holds_a_code_a_password_or_a_phone(client, claire, commits):
     trail = str(list(AuditEvent.objects.values()))
     for secret in (read_code(), PASSWORD, "a password to keep secret", "612345678"):
         assert secret not in trail
+
+
+# By a call
+
+
+def test_a_code_that_does_not_come_is_spoken_on_the_phone(at_the_code, claire, commits):
+    code = read_code()
+    assert "Recevoir le code par un appel" not in at_the_code.get(CODE).content.decode()
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert "Recevoir le code par un appel" in at_the_code.get(CODE).content.decode()
+        with commits(execute=True):
+            at_the_code.post("/connexion/code/appeler/")
+        assert memory.outbox[-1].channel == "call"
+        assert " . ".join(code) in memory.outbox[-1].body
+        assert type_code(at_the_code, code)["Location"] == HOME
+
+
+def test_a_call_waits_and_counts_as_a_text_does(at_the_code, commits):
+    with commits(execute=True):
+        at_the_code.post("/connexion/code/appeler/")
+    assert [sent.channel for sent in memory.outbox] == ["text"]
+
+
+def test_without_any_way_to_call_the_button_and_its_address_are_not_there(at_the_code, monkeypatch):
+    monkeypatch.setattr(memory.MemoryGateway, "can_call", False)
+    assert at_the_code.post("/connexion/code/appeler/").status_code == 404

@@ -14,6 +14,7 @@ PUBLIC = {
     "signin",
     "signin_code",
     "signin_resend",
+    "signin_call",
     "signin_no_phone",
     "signin_reopen",  # the password of the account whose session sleeps in this browser
     "signout",
