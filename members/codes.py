@@ -122,14 +122,17 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
         raise DeadCode
     if at > now:
         raise WaitUntil(at)
-    throttle.reserve(*_send_hits(challenge.destination, address))
+    hits = _send_hits(challenge.destination, address)
+    throttle.reserve(*hits)
     with transaction.atomic():
         moved = Challenge.objects.filter(
             pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
         ).update(sends=F("sends") + 1, last_send_at=now)
-        if not moved:
-            raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
-        send(challenge, channel)
+        if moved:
+            send(challenge, channel)
+    if not moved:  # another request was faster: nothing was sent for this one
+        throttle.reserve(*(hit.refunded() for hit in hits))
+        raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
 
 
 def _send_hits(phone: str, address: str) -> list[throttle.Hit]:
