@@ -3,35 +3,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-class AppendOnly(Exception):
-    """The trail is written once: nothing there changes or disappears."""
+from members.models.written_once import WrittenOnceModel
 
 
-class AppendOnlyQuerySet(models.QuerySet):
-    def update(self, **kwargs):
-        raise AppendOnly
-
-    def delete(self):
-        raise AppendOnly
-
-
-class AppendOnlyModel(models.Model):
-    objects = AppendOnlyQuerySet.as_manager()
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args, **kwargs):
-        if not self._state.adding:
-            raise AppendOnly
-        super().save(*args, **kwargs)
-
-    def delete(self, *args, **kwargs):
-        raise AppendOnly
-
-
-class AuditEvent(AppendOnlyModel):
+class AuditEvent(WrittenOnceModel):
     """Something that happened: who, about whom, when, from where. Written by `members.audit.record`."""
 
     at = models.DateTimeField(_("quand"), default=timezone.now)
@@ -68,7 +43,7 @@ class AuditEvent(AppendOnlyModel):
         return f"{self.at:%d/%m/%Y %H:%M:%S} · {self.action}"
 
 
-class AuditLink(AppendOnlyModel):
+class AuditLink(WrittenOnceModel):
     """One link of the chain: an event's place, and a digest over the event and the link before."""
 
     position = models.BigIntegerField(primary_key=True)
