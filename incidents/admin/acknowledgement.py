@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 
 from incidents.models import Acknowledgement
-from members.admin.readonly import LargeTable, MachineRows
+from members.admin.lists import LargeTable, MachineRows
 
 
 @admin.register(Acknowledgement)

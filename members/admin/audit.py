@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from members.admin.readonly import MachineRows
+from members.admin.lists import MachineRows
 from members.models import AuditEvent
 
 

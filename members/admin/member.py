@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir
-from members.admin.readonly import LargeTable
+from members.admin.lists import LargeTable
 from members.models import Adhesion, AyantDroit, Member
 
 SHOWN_EVENTS = 50
@@ -52,9 +52,14 @@ class PersonForm(forms.ModelForm):
 
 
 class AdhesionInline(admin.TabularInline):
+    """An adhésion is ended, never deleted: ayants droit were covered by it, and exposure reads it."""
+
     model = Adhesion
     autocomplete_fields = ["contract"]
     extra = 0
+
+    def has_delete_permission(self, request, obj=None):
+        return False
 
 
 class AyantDroitInline(admin.TabularInline):

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from members.admin.readonly import LargeTable, MachineRows
+from members.admin.lists import LargeTable, MachineRows
 from members.models import SmsMessage
 from members.sms.gateway import Problem
 

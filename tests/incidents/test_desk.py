@@ -206,7 +206,7 @@ def test_a_preview_shows_what_a_member_would_read_and_is_recorded(as_staff, cast
 
 
 def test_staff_read_the_ledger_and_nobody_writes_it(as_member, as_staff, cast, february_2024):
-    as_member(cast.antoine).get(february_2024.get_absolute_url())
+    as_member(cast.antoine).get(reverse("incident", args=[february_2024.reference]))
     row = Acknowledgement.objects.get()
     browser = as_staff(cast.support)
     page = text(browser.get(at("acknowledgement_change", row)))
