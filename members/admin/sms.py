@@ -50,4 +50,4 @@ class SmsMessageAdmin(MachineRows, LargeTable):
 
     @admin.display(description=_("problème"))
     def problem_label(self, text):
-        return dict(Problem.choices).get(text.problem, text.problem)
+        return Problem.words(text.problem)

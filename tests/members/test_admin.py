@@ -3,11 +3,11 @@
 from datetime import date
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members.models import AuditEvent, AyantDroit, Member
+from members.models import Adhesion, AuditEvent, AyantDroit, Member, User
 from tests.members.steps import signs_in
 from tests.signing import sign_in
 
@@ -69,7 +69,7 @@ def test_the_page_of_a_member_shows_his_life_with_us_and_masks_the_rest(
         "C-100",
         "Lou",
         "06 •• •• •• 78",
-        "signin.completed",
+        "Connexion",
         "accepté par le prestataire",
     ):
         assert shown in text
@@ -169,3 +169,102 @@ def test_a_right_one_replaces_it(editor, claire):
     url = f"/admin/members/member/{claire.pk}/change/"
     editor.post(url, identity(claire, new_nir="1 78 06 75 123 456 44"))
     assert Member.objects.get().nir == "178067512345644"
+
+
+# The trail of what staff change
+
+
+def account(user, **changes):
+    """What the page of an account posts: as it is, but for `changes`."""
+    posted = {"name": user.name, "email": user.email, "is_active": "on"}
+    return {name: value for name, value in (posted | changes).items() if value is not None}
+
+
+def events(*actions):
+    found = AuditEvent.objects.filter(action__in=actions).order_by("pk")
+    return [(event.action, event.user, event.actor) for event in found]
+
+
+ACCOUNT = ("account.suspended", "account.closed", "account.reopened")
+SUSPENDED = {"suspended_at_0": "01/02/2026", "suspended_at_1": "10:00:00"}
+
+
+def test_suspending_closing_and_reopening_an_account_are_in_the_trail(editor, hugo, claire):
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    moves = [
+        (SUSPENDED, "account.suspended"),
+        ({}, "account.reopened"),
+        ({"is_active": None}, "account.closed"),
+        ({}, "account.reopened"),
+    ]
+    for changes, _action in moves:
+        assert editor.post(url, account(claire.user, **changes)).status_code == 302
+    assert events(*ACCOUNT) == [(action, claire.user, hugo) for _changes, action in moves]
+
+
+def test_an_account_is_not_reopened_while_something_else_keeps_it_shut(editor, claire):
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    editor.post(url, account(claire.user, is_active=None, **SUSPENDED))
+    editor.post(url, account(claire.user, **SUSPENDED))
+    assert [action for action, *_who in events(*ACCOUNT)] == ["account.closed", "account.suspended"]
+
+
+def test_saving_an_account_as_it_is_tells_the_trail_nothing(editor, claire):
+    before = AuditEvent.objects.count()
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    assert editor.post(url, account(claire.user)).status_code == 302
+    assert AuditEvent.objects.count() == before
+
+
+def test_the_roles_given_to_an_agent_and_taken_from_him_are_in_the_trail(editor, hugo):
+    writing, support = (Group.objects.create(name=name) for name in ("Rédaction", "Assistance"))
+    ines = User.objects.create(identifiant="ines", is_staff=True)
+    ines.groups.add(writing)
+    url = f"/admin/members/user/{ines.pk}/change/"
+    editor.post(url, account(ines, groups=[support.pk]))
+    event = AuditEvent.objects.get(action="staff.roles_changed")
+    assert (event.user, event.actor) == (ines, hugo)
+    assert event.details == {"given": ["Assistance"], "taken": ["Rédaction"]}
+
+
+def test_a_replaced_nir_is_in_the_trail_without_any_of_its_digits(editor, hugo, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    editor.post(url, identity(claire, new_nir="178067512345644"))
+    event = AuditEvent.objects.get(action="nir.replaced")
+    assert (event.user, event.actor) == (claire.user, hugo)
+    assert event.details == {"person": f"member/{claire.pk}", "known_before": True}
+
+
+def test_the_nir_that_we_know_already_is_not_a_replacement(editor, claire):
+    editor.post(f"/admin/members/member/{claire.pk}/change/", identity(claire, new_nir=NIR))
+    assert not AuditEvent.objects.filter(action="nir.replaced").exists()
+
+
+def test_a_changed_identity_names_the_fields_and_not_what_they_hold(editor, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    editor.post(url, identity(claire, birth_name="Vasseur-Roy"))
+    event = AuditEvent.objects.get(action="person.changed")
+    assert event.details == {"person": f"member/{claire.pk}", "fields": ["birth_name"]}
+
+
+def test_no_page_deletes_an_adhesion(editor, covered):
+    rows = {
+        "adhesions-TOTAL_FORMS": 1,
+        "adhesions-INITIAL_FORMS": 1,
+        "adhesions-0-id": covered.pk,
+        "adhesions-0-member": covered.member_id,
+        "adhesions-0-contract": covered.contract_id,
+        "adhesions-0-start": "01/01/2019",
+        "adhesions-0-DELETE": "on",
+    }
+    url = f"/admin/members/member/{covered.member_id}/change/"
+    editor.post(url, identity(covered.member, **rows))
+    assert Adhesion.objects.filter(pk=covered.pk).exists()
+    assert "adhesions-0-DELETE" not in editor.get(url).content.decode()
+
+
+def test_there_is_no_second_password_door(editor):
+    for path in ("/admin/password_change/", "/admin/password_change/done/"):
+        assert editor.get(path).status_code == 404
+        assert editor.post(path, {"old_password": "x"}).status_code == 404
+    assert "password_change" not in editor.get("/admin/").content.decode()
