@@ -16,6 +16,7 @@ from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step
 from incidents.models.claim import ClaimState
 from incidents.models.incident import IncidentState
 from members import audit
+from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
 
@@ -53,13 +54,13 @@ class ScopeInline(admin.TabularInline):
 
 
 @admin.register(Incident)
-class IncidentAdmin(Moves, admin.ModelAdmin):
+class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
     """What is known of an incident now. Members read the published versions, which this never changes."""
 
     list_display = ["reference", "title", "state", "detected_on", "version_in_force"]
     list_filter = ["state"]
     search_fields = ["reference", "title"]
-    readonly_fields = ["state", "created_by", "created_at", "closed_at"]
+    readonly_fields = ["state", "opened_by", "created_at", "closed_at"]
     formfield_overrides = KEEPS_LINES_IN_TWO_ROWS
     view_on_site = False
     fieldsets = [
@@ -70,11 +71,15 @@ class IncidentAdmin(Moves, admin.ModelAdmin):
         ),
         (
             gettext_lazy("Suivi"),
-            {"fields": ["state", "created_by", "created_at", "closed_at"]},
+            {"fields": ["state", "opened_by", "created_at", "closed_at"]},
         ),
     ]
     inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
+
+    @admin.display(description=gettext_lazy("créé par"))
+    def opened_by(self, incident):
+        return link(incident.reader, incident.created_by, incident.created_by.name)
 
     @admin.display(description=gettext_lazy("version en vigueur"))
     def version_in_force(self, incident):

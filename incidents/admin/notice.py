@@ -15,6 +15,7 @@ from incidents.models import NoticeVersion
 from incidents.models.notice import VersionState
 from incidents.views import page
 from members import audit
+from members.admin.links import Readers, link
 from members.models import Member
 
 
@@ -46,7 +47,7 @@ class PreviewForm(forms.Form):
 
 
 @admin.register(NoticeVersion)
-class NoticeVersionAdmin(Moves, admin.ModelAdmin):
+class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
     """A draft belongs to its author; from its submission on, nobody edits it."""
 
     list_display = [
@@ -66,8 +67,8 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
     followed = [
         "number",
         "state",
-        "author",
-        "approver",
+        "written_by",
+        "approved_by",
         "submitted_at",
         "published_at",
         "withdrawn_at",
@@ -101,6 +102,16 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
             (title, {"fields": [self.in_words.get(name, name) for name in options["fields"]]})
             for title, options in fieldsets
         ]
+
+    @admin.display(description=gettext_lazy("rédigée par"))
+    def written_by(self, version):
+        return link(version.reader, version.author, version.author.name)
+
+    @admin.display(description=gettext_lazy("approuvée par"))
+    def approved_by(self, version):
+        if version.approver is None:
+            return _("personne encore")
+        return link(version.reader, version.approver, version.approver.name)
 
     @admin.display(description=gettext_lazy("changement important"), ordering="material")
     def importance(self, version):

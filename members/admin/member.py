@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir, trail
+from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
 from members.models.sms import SmsState
@@ -109,7 +110,7 @@ class RevealForm(forms.Form):
     )
 
 
-class PersonAdmin(LargeTable):
+class PersonAdmin(Readers, LargeTable):
     """Masked NIR, and one page that shows it against a recorded reason."""
 
     form = PersonForm
@@ -130,13 +131,6 @@ class PersonAdmin(LargeTable):
             for title, options in fieldsets
         ]
 
-    def get_object(self, request, object_id, from_field=None):
-        """The person, who knows whether this agent is offered the whole NIR."""
-        person = super().get_object(request, object_id, from_field)
-        if person:
-            person.may_be_revealed = request.user.has_perm("members.reveal_nir")
-        return person
-
     def save_model(self, request, obj, form, change):
         known = type(obj).objects.filter(pk=obj.pk).values_list("nir_digest", flat=True).first()
         super().save_model(request, obj, form, change)
@@ -153,7 +147,7 @@ class PersonAdmin(LargeTable):
 
     @admin.display(description=_("numéro de sécurité sociale"))
     def nir_shown(self, person):
-        if not person.nir_sealed or not person.may_be_revealed:
+        if not person.nir_sealed or not person.reader.has_perm("members.reveal_nir"):
             return person.nir_masked
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_nir", args=[person.pk])
         return format_html(
@@ -212,18 +206,21 @@ class MemberAdmin(PersonAdmin):
     search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")
     search_prompt = _("Cherchez un numéro ou un nom.")
     inlines = [AdhesionInline, AyantDroitInline]
-    autocomplete_fields = ["user"]
     fieldsets = [
-        (None, {"fields": ["number", "user", "phone_masked"]}),
+        (None, {"fields": ["number", "identifiant", "phone_masked"]}),
         (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
         (_("Coordonnées"), {"fields": CONTACT}),
     ]
-    readonly_fields = ["user", "phone_masked", "nir_shown"]
+    readonly_fields = ["identifiant", "phone_masked", "nir_shown"]
     change_form_template = "admin/members/member/change_form.html"
 
     @admin.display(description=_("nom"), ordering="birth_name")
     def last_name_shown(self, member):
         return member.last_name
+
+    @admin.display(description=_("identifiant de connexion"))
+    def identifiant(self, member):
+        return link(member.reader, member.user) if member.user else _("aucun compte")
 
     @admin.display(description=_("compte"))
     def account(self, member):
