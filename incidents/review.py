@@ -138,7 +138,7 @@ def _claim(target: TargetFacts, category: DataCategory) -> str:
 
 
 def _stated(claim: ClaimFacts) -> str:
-    return _("%(state)s\n%(source)s, le %(day)s") % {
+    return _("%(state)s · %(source)s, le %(day)s") % {
         "state": _word(ClaimState, claim.state),
         "source": claim.source,
         "day": day(claim.stated_on),

@@ -10,27 +10,33 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import lifecycle
-from incidents.admin.lines import KEEPS_LINES, KEEPS_LINES_IN_TWO_ROWS
+from incidents.admin.lines import lines
 from incidents.admin.moves import Moves
 from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
 from incidents.models.claim import ClaimState
 from incidents.models.incident import IncidentState
 from members import audit
+from members.admin.cells import CellForm
 from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
 
 class TargetInline(admin.StackedInline):
     model = Target
-    formfield_overrides = KEEPS_LINES_IN_TWO_ROWS
+    formfield_overrides = lines(4)
     extra = 0
     show_change_link = True
-    autocomplete_fields = ["operator"]
+
+
+class OperatorField(forms.ModelChoiceField):
+    def label_from_instance(self, target):
+        return target.operator.name
 
 
 class StepInline(admin.TabularInline):
     model = Step
-    formfield_overrides = KEEPS_LINES_IN_TWO_ROWS
+    form = CellForm
+    formfield_overrides = lines(2)
     extra = 0
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
@@ -39,16 +45,26 @@ class StepInline(admin.TabularInline):
             kwargs["queryset"] = Target.objects.filter(incident=incident).select_related(
                 "incident", "operator"
             )
+            kwargs["form_class"] = OperatorField
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "target":  # the targets stand above, on the same page
+            wrapper = field.widget
+            wrapper.can_add_related = wrapper.can_change_related = wrapper.can_view_related = False
+        return field
 
 
 class ServiceInline(admin.TabularInline):
     model = ServiceStatus
+    form = CellForm
     extra = 0
 
 
 class ScopeInline(admin.TabularInline):
     model = ContractScope
+    form = CellForm
     extra = 0
     autocomplete_fields = ["contract"]
 
@@ -61,7 +77,7 @@ class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
     list_filter = ["state"]
     search_fields = ["reference", "title"]
     readonly_fields = ["state", "opened_by", "created_at", "closed_at"]
-    formfield_overrides = KEEPS_LINES_IN_TWO_ROWS
+    formfield_overrides = lines(3)
     view_on_site = False
     fieldsets = [
         (None, {"fields": ["reference", "title", "detected_on"]}),
@@ -195,6 +211,7 @@ class ClaimInline(admin.TabularInline):
     """Claims are added, never edited: a new one supersedes the one that was live."""
 
     model = Claim
+    form = CellForm
     extra = 1
     fields = ["category", "state", "source", "stated_on", "superseded_at"]
     readonly_fields = ["superseded_at"]
@@ -216,7 +233,7 @@ class TargetAdmin(admin.ModelAdmin):
     list_filter = ["operator"]
     search_fields = ["incident__reference"]
     readonly_fields = ["incident", "operator"]
-    formfield_overrides = KEEPS_LINES
+    formfield_overrides = lines(6)
     inlines = [ClaimInline]
     change_form_template = "admin/incidents/target/change_form.html"
 

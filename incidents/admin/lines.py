@@ -13,7 +13,7 @@ class LinesField(forms.CharField):
         return super().to_python(value).replace("\r\n", "\n")
 
 
-KEEPS_LINES = {models.TextField: {"form_class": LinesField}}
-KEEPS_LINES_IN_TWO_ROWS = {
-    models.TextField: {"form_class": LinesField, "widget": AdminTextareaWidget(attrs={"rows": 2})}
-}
+def lines(rows: int) -> dict:
+    """`formfield_overrides` of an admin whose texts keep their lines, shown in `rows` of them."""
+    widget = AdminTextareaWidget(attrs={"rows": rows})
+    return {models.TextField: {"form_class": LinesField, "widget": widget}}

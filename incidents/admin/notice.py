@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import exposure, notices, review
-from incidents.admin.lines import KEEPS_LINES
+from incidents.admin.lines import lines
 from incidents.admin.moves import Moves, ReasonForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
@@ -62,8 +62,7 @@ class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
     list_filter = ["state"]
     list_select_related = ["incident", "author", "approver"]
     search_fields = ["incident__reference", "headline"]
-    autocomplete_fields = ["incident"]
-    formfield_overrides = KEEPS_LINES
+    formfield_overrides = lines(6)
     followed = [
         "number",
         "state",

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir, trail
+from members.admin.cells import CellForm
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
@@ -70,6 +71,7 @@ class AdhesionInline(admin.TabularInline):
     """An adhésion is ended, never deleted: ayants droit were covered by it, and exposure reads it."""
 
     model = Adhesion
+    form = CellForm
     autocomplete_fields = ["contract"]
     extra = 0
 
@@ -207,11 +209,11 @@ class MemberAdmin(PersonAdmin):
     search_prompt = _("Cherchez un numéro ou un nom.")
     inlines = [AdhesionInline, AyantDroitInline]
     fieldsets = [
-        (None, {"fields": ["number", "identifiant", "phone_masked"]}),
+        (None, {"fields": ["number", "identifiant"]}),
         (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
         (_("Coordonnées"), {"fields": CONTACT}),
     ]
-    readonly_fields = ["identifiant", "phone_masked", "nir_shown"]
+    readonly_fields = ["identifiant", "nir_shown"]
     change_form_template = "admin/members/member/change_form.html"
 
     @admin.display(description=_("nom"), ordering="birth_name")

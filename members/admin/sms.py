@@ -19,6 +19,7 @@ class SmsMessageAdmin(MachineRows, LargeTable):
         "problem_label",
     ]
     list_filter = ["state"]
+    show_facets = admin.ShowFacets.NEVER
     list_select_related = ["user__member"]
     search_fields = ["=user__identifiant", "=user__member__number", "=id"]
     search_help_text = _("Un identifiant, un numéro d'adhérent ou une référence de SMS.")

@@ -108,7 +108,7 @@ def test_a_claim_recorded_since_is_marked_with_its_source_and_its_date(draft, ca
     claim = line(checked, "operateur-viamedis-donnees", "Numéro de téléphone")
     assert claim.change == Change.CHANGED
     now = "".join(part.text for part in claim.now)
-    assert now == "exposée\nCourriel de Viamedis, le 1er mars 2024"
+    assert now == "exposée · Courriel de Viamedis, le 1er mars 2024"
     assert "non exposée" in "".join(part.text for part in claim.before)
     same = line(checked, "operateur-almerys-donnees", "Numéro de téléphone")
     assert same.change == Change.SAME
