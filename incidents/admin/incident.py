@@ -16,7 +16,7 @@ from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step
 from incidents.models.claim import ClaimState
 from incidents.models.incident import IncidentState
 from members import audit
-from members.admin.cells import CellForm
+from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
@@ -130,18 +130,12 @@ class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
-        touched = {
-            formset.model._meta.model_name: len(
-                formset.new_objects + formset.changed_objects + formset.deleted_objects
-            )
-            for formset in formsets
-        }
         audit.record(
             "incident.changed" if change else "incident.created",
             request=request,
             incident=form.instance.reference,
             fields=form.changed_data,
-            rows={model: number for model, number in touched.items() if number},
+            rows=touched(formsets),
         )
 
     def close(self, request, object_id):

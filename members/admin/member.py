@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir, trail
-from members.admin.cells import CellForm
+from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
@@ -136,16 +136,29 @@ class PersonAdmin(Readers, LargeTable):
     def save_model(self, request, obj, form, change):
         known = type(obj).objects.filter(pk=obj.pk).values_list("nir_digest", flat=True).first()
         super().save_model(request, obj, form, change)
-        told = {
-            "user": getattr(obj, "user", None),
-            "request": request,
-            "person": f"{self.opts.model_name}/{obj.pk}",
-        }
-        fields = [name for name in form.changed_data if name != "new_nir"]
-        if fields or not change:
-            audit.record("person.changed" if change else "person.added", fields=fields, **told)
         if change and known != obj.nir_digest:
+            told = self._told(request, obj)
             audit.record("nir.replaced", known_before=known is not None, **told)
+
+    def save_related(self, request, form, formsets, change):
+        """Names what changed in the file, never what it holds."""
+        super().save_related(request, form, formsets, change)
+        fields = [name for name in form.changed_data if name != "new_nir"]
+        rows = touched(formsets)
+        if fields or rows or not change:
+            audit.record(
+                "person.changed" if change else "person.added",
+                fields=fields,
+                rows=rows,
+                **self._told(request, form.instance),
+            )
+
+    def _told(self, request, person) -> dict[str, Any]:
+        return {
+            "user": getattr(person, "user", None),
+            "request": request,
+            "person": f"{self.opts.model_name}/{person.pk}",
+        }
 
     @admin.display(description=_("numéro de sécurité sociale"))
     def nir_shown(self, person):
@@ -179,13 +192,7 @@ class PersonAdmin(Readers, LargeTable):
 
     @transaction.atomic
     def _reveal(self, request, person, reason: str) -> str:
-        audit.record(
-            "nir.revealed",
-            user=getattr(person, "user", None),
-            request=request,
-            person=f"{self.opts.model_name}/{person.pk}",
-            reason=reason,
-        )
+        audit.record("nir.revealed", reason=reason, **self._told(request, person))
         return person.nir
 
 

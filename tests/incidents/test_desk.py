@@ -1,11 +1,13 @@
 """From draft to banner in the admin: who may do what, and every move by POST."""
 
+import re
 from datetime import date
 from html import unescape
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from incidents import banners, facts, lifecycle, notices
 from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
@@ -170,6 +172,22 @@ def test_a_draft_saved_untouched_keeps_every_paragraph(as_staff, cast, draft):  
     url = at("noticeversion_change", draft)
     assert browser.post(url, untouched(browser.get(url), "noticeversion_form")).status_code == 302
     assert fields_of(NoticeVersion.objects) == before
+
+
+def test_a_correction_that_is_not_important_is_no_error(as_staff, cast, draft):  # noqa: F811
+    NoticeVersion.objects.filter(pk=draft.pk)._move(material=False)
+    browser = as_staff(cast.support)
+    for address in (at("noticeversion_changelist"), at("noticeversion_change", draft)):
+        assert "icon-no" not in text(browser.get(address))
+    page = strip_tags(text(browser.get(at("noticeversion_change", draft))))
+    assert re.search(r"Changement important\s*:\s+non", page)
+
+
+def test_the_title_of_a_page_is_its_object(as_staff, cast, february_2024):
+    page = text(as_staff(cast.auteur).get(at("incident_change", february_2024)))
+    assert "Modification de" not in page
+    assert f"<h1>{february_2024.reference}</h1>" in page
+    assert f"<title>{february_2024.reference} | Incident" in page
 
 
 # Claims by the page

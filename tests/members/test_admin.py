@@ -1,13 +1,27 @@
 """What support sees of a member, and what nobody sees."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members.models import Adhesion, AuditEvent, AyantDroit, Member, User
+from members import audit
+from members.models import (
+    Adhesion,
+    AuditEvent,
+    AyantDroit,
+    Challenge,
+    Member,
+    SmsDevice,
+    SmsMessage,
+    User,
+)
 from tests.members.steps import signs_in
 from tests.signing import sign_in
 
@@ -76,6 +90,75 @@ def test_the_page_of_a_member_shows_his_life_with_us_and_masks_the_rest(
     assert "2 81 •• •• ••• ••• ••" in text
     assert NIR not in text
     assert "612345678" not in text.replace(" ", "")
+
+
+@pytest.fixture
+def page_of(support, page):
+    def read() -> str:
+        """The words of the page, one space between two."""
+        html = support.get(page).content.decode().replace("<", " <")
+        return " ".join(unescape(strip_tags(html)).split())
+
+    return read
+
+
+def test_the_top_of_the_page_says_the_state_of_the_account_in_french(page_of, covered):
+    user = covered.member.user
+    assert "Dernière connexion jamais Dernier SMS aucun" in page_of()
+    challenge = Challenge.objects.create(
+        user=user, purpose="signin", expires_at=timezone.now() + timedelta(minutes=5)
+    )
+    with time_machine.travel(datetime(2026, 2, 3, 8, 15, tzinfo=UTC)):
+        audit.record("signin.completed", user=user)
+        SmsMessage.objects.create(
+            user=user, challenge=challenge, state="undelivered", problem="handset_off"
+        )
+    SmsDevice.objects.filter(user=user).update(flagged_at=timezone.now(), flag="number_invalid")
+    text = page_of()
+    assert "Compte ouvert" in text
+    assert "Téléphone de connexion 06 •• •• •• 78 numéro inexistant" in text
+    assert "Dernière connexion 03/02/2026 09:15" in text
+    assert "Dernier SMS non remis le 03/02/2026 09:15 téléphone éteint ou hors réseau" in text
+    for code in ("signin.", "undelivered", "handset_off", "number_invalid"):
+        assert code not in text
+    User.objects.filter(pk=user.pk).update(suspended_at=datetime(2026, 2, 4, tzinfo=UTC))
+    assert "Compte suspendu depuis le 04/02/2026" in page_of()
+
+
+def test_a_member_without_account_has_a_page_too(support, covered):
+    former = Member.objects.create(
+        number="C200",
+        birth_name="Orsini",
+        first_names="César",
+        birth_date=date(1980, 6, 2),
+        nir_absence="efface",
+    )
+    text = support.get(f"/admin/members/member/{former.pk}/change/").content.decode()
+    assert "aucun compte" in text
+    assert "aucun : connexion impossible" in text
+
+
+def test_a_list_that_waits_for_a_search_does_not_look_empty(support, covered):
+    waiting = support.get("/admin/members/member/").content.decode()
+    assert "Cherchez un numéro ou un nom." in waiting
+    assert "0 " not in strip_tags(waiting)
+    assert "Tout afficher" not in waiting
+    found = support.get("/admin/members/member/", {"q": "vass"}).content.decode()
+    assert "1 adhérent" in found
+    nothing = support.get("/admin/members/member/", {"q": "inconnue"}).content.decode()
+    assert "Rien ne correspond à « inconnue »." in nothing
+
+
+def test_the_trail_reads_in_french_and_is_found_by_action(editor, claire):
+    audit.record("signin.locked", user=claire.user)
+    audit.record("signin.completed", user=claire.user)
+    rows = editor.get("/admin/members/auditevent/", {"action": "signin.locked"})
+    listed = rows.content.decode().partition('id="result_list"')[2].partition("</table>")[0]
+    assert "Codes bloqués après trop d&#x27;erreurs" in listed
+    assert "Connexion" not in listed
+    event = AuditEvent.objects.get(action="signin.locked")
+    one = editor.get(f"/admin/members/auditevent/{event.pk}/change/").content.decode()
+    assert "Codes bloqués" in one
 
 
 def test_a_nir_is_shown_once_against_a_reason_that_is_kept(support, reveal, covered, hugo):
@@ -244,7 +327,24 @@ def test_a_changed_identity_names_the_fields_and_not_what_they_hold(editor, clai
     url = f"/admin/members/member/{claire.pk}/change/"
     editor.post(url, identity(claire, birth_name="Vasseur-Roy"))
     event = AuditEvent.objects.get(action="person.changed")
-    assert event.details == {"person": f"member/{claire.pk}", "fields": ["birth_name"]}
+    person = f"member/{claire.pk}"
+    assert event.details == {"person": person, "fields": ["birth_name"], "rows": {}}
+
+
+def test_an_ended_adhesion_is_in_the_trail(editor, covered):
+    rows = {
+        "adhesions-TOTAL_FORMS": 1,
+        "adhesions-INITIAL_FORMS": 1,
+        "adhesions-0-id": covered.pk,
+        "adhesions-0-member": covered.member_id,
+        "adhesions-0-contract": covered.contract_id,
+        "adhesions-0-start": "01/01/2019",
+        "adhesions-0-end": "31/12/2025",
+    }
+    url = f"/admin/members/member/{covered.member_id}/change/"
+    assert editor.post(url, identity(covered.member, **rows)).status_code == 302
+    event = AuditEvent.objects.get(action="person.changed")
+    assert (event.details["fields"], event.details["rows"]) == ([], {"adhesion": 1})
 
 
 def test_no_page_deletes_an_adhesion(editor, covered):
