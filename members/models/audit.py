@@ -3,42 +3,26 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-class AppendOnly(Exception):
-    """The trail is written once: nothing there changes or disappears."""
+from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
-class AppendOnlyQuerySet(models.QuerySet):
-    def update(self, **kwargs):
-        raise AppendOnly
-
-    def delete(self):
-        raise AppendOnly
-
+class TrailQuerySet(WrittenOnceQuerySet):
     def end_of_retention(self) -> int:
         """Deletes what has served its time: `members.audit.purge` alone asks. How many rows."""
-        return super()._raw_delete(self.db)
+        return self._raw_delete(self.db)
 
 
-class AppendOnlyModel(models.Model):
-    objects = AppendOnlyQuerySet.as_manager()
+class TrailModel(WrittenOnceModel):
+    objects = TrailQuerySet.as_manager()
 
     class Meta:
         abstract = True
-
-    def save(self, *args, **kwargs):
-        if not self._state.adding:
-            raise AppendOnly
-        super().save(*args, **kwargs)
-
-    def delete(self, *args, **kwargs):
-        raise AppendOnly
 
 
 KEPT_DAYS = 365  # signin.md §5; the database's triggers refuse to delete anything younger
 
 
-class AuditEvent(AppendOnlyModel):
+class AuditEvent(TrailModel):
     """Something that happened: who, about whom, when, from where. Written by `members.audit.record`."""
 
     at = models.DateTimeField(_("quand"), default=timezone.now)
@@ -76,7 +60,7 @@ class AuditEvent(AppendOnlyModel):
         return f"{self.at:%d/%m/%Y %H:%M:%S} · {self.action}"
 
 
-class AuditLink(AppendOnlyModel):
+class AuditLink(TrailModel):
     """One link of the chain: an event's place, and a digest over the event and the link before."""
 
     position = models.BigIntegerField(primary_key=True)
@@ -90,7 +74,7 @@ class AuditLink(AppendOnlyModel):
         return str(self.position)
 
 
-class AuditCheckpoint(AppendOnlyModel):
+class AuditCheckpoint(TrailModel):
     """Up to `position` the trail was verified, then deleted after its year; `chain` is where it goes on."""
 
     position = models.BigIntegerField(primary_key=True)

@@ -42,6 +42,11 @@ class Problem(TextChoices):
     CODE_DEAD = "code_dead", _("code expiré avant l'envoi")
     GATEWAY_BUG = "gateway_bug", _("erreur du portail")
 
+    @classmethod
+    def words(cls, code: str) -> str:
+        """The words for a stored code; the code itself where an older release had other ones."""
+        return str(dict(cls.choices).get(code, code))
+
     @property
     def is_the_numbers_fault(self) -> bool:
         """True when no other text to this number will do better: the device is flagged."""

@@ -12,7 +12,7 @@ from django.utils import timezone
 from members import anchors, audit, audit_export
 from members.mail import words as mail_words
 from members.models import AuditEvent, AuditLink, Mail
-from members.models.audit import AppendOnly
+from members.models.written_once import WrittenOnce
 from tests.incidents.embedded import embedded_database
 
 
@@ -92,13 +92,13 @@ def test_a_row_forged_with_the_digest_of_another_is_named(trail):
 def test_the_models_write_once(trail):
     event = trail[0]
     event.action = "test.else"
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         event.save()
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         event.delete()
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         AuditEvent.objects.filter(pk=event.pk).update(action="test.else")
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         AuditLink.objects.all().delete()
 
 
