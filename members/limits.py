@@ -57,6 +57,7 @@ DEFAULTS = {
     "SESSION_IDLE": 900,
     "SESSION_IDLE_STAFF": 1800,
     "SESSION_WARNING": 120,
+    "VIEW_AS_LIFETIME": 900,
     "SESSION_ABSOLUTE": 43_200,
     "SESSION_TOUCH": 60,
     # Gate before the password hash, per process

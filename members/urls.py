@@ -1,6 +1,6 @@
 from django.urls import path
 
-from members.views import account, links, password, security, sessions, signin, sms
+from members.views import account, links, password, security, sessions, signin, sms, viewing
 
 urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("espace/donnees/", account.data_map, name="data_map"),
     path("espace/securite/", security.overview, name="security"),
     path("espace/securite/sessions/", sessions.sessions_page, name="security_sessions"),
+    path("equipe/quitter-l-espace/", viewing.stop, name="viewing_stop"),
     path("session/prolonger/", sessions.extend, name="session_extend"),
     path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),
 ]

@@ -16,6 +16,7 @@ from members import audit, nir, trail
 from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
+from members.admin.support import SupportActs
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
 from members.models.sms import SmsState
 from members.sms.gateway import Problem
@@ -201,7 +202,7 @@ CONTACT = ["email", "address", "postal_code", "city"]
 
 
 @admin.register(Member)
-class MemberAdmin(PersonAdmin):
+class MemberAdmin(SupportActs, PersonAdmin):
     list_display = [
         "number",
         "last_name_shown",
@@ -247,6 +248,7 @@ class MemberAdmin(PersonAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)
         follow = _follow(member.user if member else None)
+        follow["acts"] = self.acts_offered(request, member) if member else []
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **follow}
         )

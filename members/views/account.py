@@ -2,11 +2,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from members import cover
-from members.views.access import member_required
+from members.views.access import member_or_viewer
 
 
 @require_safe
-@member_required
+@member_or_viewer
 def home(request):
     covers = cover.covers(request.member)
     context = {
@@ -18,6 +18,6 @@ def home(request):
 
 
 @require_safe
-@member_required
+@member_or_viewer
 def data_map(request):
     return render(request, "members/data_map.html", {"people": cover.places(request.member)})
