@@ -1,10 +1,14 @@
-from django.urls import path
+from django.urls import include, path
 
-from members.views import account, links, password, security, signin, sms
+from members.views import account, authenticator, links, passkeys, password, security, signin, sms
+from members.views.access import member_required, staff_required
 
 urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
     path("connexion/code/", signin.code, name="signin_code"),
+    path("connexion/cle/", passkeys.enter, name="signin_passkey"),
+    path("connexion/cle/options/", passkeys.options, name="signin_passkey_options"),
+    path("connexion/code/sms/", signin.text_instead, name="signin_text"),
     path("connexion/code/renvoyer/", signin.resend, name="signin_resend"),
     path("connexion/code/aide/", signin.no_phone, name="signin_no_phone"),
     path("deconnexion/", signin.sign_out, name="signout"),
@@ -14,5 +18,17 @@ urlpatterns = [
     path("espace/", account.home, name="home"),
     path("espace/donnees/", account.data_map, name="data_map"),
     path("espace/securite/", security.overview, name="security"),
+    path(
+        "espace/securite/cles/",
+        include(passkeys.pages(member_required), namespace="passkeys"),
+    ),
+    path("espace/securite/plus-tard/", member_required(passkeys.not_now), name="passkeys_not_now"),
+    path("espace/securite/application/", authenticator.app, name="app"),
+    path("espace/securite/application/code/", authenticator.confirm, name="app_confirm"),
+    path("espace/securite/application/retirer/", authenticator.remove, name="app_remove"),
+    path(
+        "equipe/cles/",
+        include(passkeys.pages(staff_required), namespace="staff_passkeys"),
+    ),
     path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),
 ]
