@@ -19,7 +19,7 @@ class SignInForm(forms.Form):
         max_length=64,
         widget=forms.TextInput(
             attrs={
-                "autocomplete": "username",
+                "autocomplete": "username webauthn",  # a passkey stands among the suggestions
                 "autocapitalize": "none",
                 "spellcheck": "false",
             }

@@ -37,6 +37,13 @@ DEFAULTS = {
     "PASSWORD_LONGEST": 128,
     # Between the password and the code
     "PENDING_LIFETIME": 600,
+    # Passkeys and authenticator apps
+    "PASSKEY_CHALLENGE_LIFETIME": 300,
+    "PASSKEYS_PER_ACCOUNT": 10,
+    "PASSKEYS_PER_ADDRESS": 300,
+    "PASSKEYS_PER_ADDRESS_WINDOW": 600,
+    "APP_SETUP_LIFETIME": 1800,
+    "FACTOR_OFFER_REST": 2_592_000,
     # Ways in and back in
     "RESET_LIFETIME": 1800,
     "ACTIVATION_LINK_LIFETIME": 3600,

@@ -1,4 +1,5 @@
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.functional import SimpleLazyObject
@@ -58,13 +59,22 @@ class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
 
 
 class DeviceMiddleware(OTPMiddleware):
-    """django-otp's, without a statement when the verifying device came with the session's row."""
+    """django-otp's, without a statement when the verifying device came with the session's row.
+
+    A session whose passkey or app was removed meanwhile ends: signed in means both factors.
+    """
 
     def _verify_user_sync(self, request, user):
-        if user.is_authenticated:
-            device = user._state.fields_cache.get("sms_device")
-            if device and request.session.get(DEVICE_ID_SESSION_KEY) == device.persistent_id:
-                self._init_user_fields(user)
-                user.otp_device = self._finalize_device(request, user, device)
-                return user
-        return super()._verify_user_sync(request, user)
+        if not user.is_authenticated:
+            return super()._verify_user_sync(request, user)
+        named = request.session.get(DEVICE_ID_SESSION_KEY)
+        device = user._state.fields_cache.get("sms_device")
+        if device and named == device.persistent_id:
+            self._init_user_fields(user)
+            user.otp_device = self._finalize_device(request, user, device)
+        else:
+            user = super()._verify_user_sync(request, user)
+        if named and user.otp_device is None:
+            request.session.flush()
+            return super()._verify_user_sync(request, AnonymousUser())
+        return user

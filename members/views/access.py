@@ -7,6 +7,18 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from members import audit, viewing
 
 
+def staff_required(view):
+    """Only staff whose session a second factor verified. Members get a 403."""
+
+    @wraps(view)
+    def closed(request, *args, **kwargs):
+        if not request.user.is_staff or not request.user.is_verified():
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return closed
+
+
 def member_required(view):
     """Only a member whose session both factors opened; sets `request.member`. Staff get a 403."""
 

@@ -3,6 +3,7 @@ from django.views.decorators.http import require_safe
 
 from members import cover
 from members.views.access import member_or_viewer
+from members.views.passkeys import is_offered
 
 
 @require_safe
@@ -13,6 +14,7 @@ def home(request):
         "member": request.member,
         "covers": [one for one in covers if one.is_current],
         "people": cover.people(request.member, covers),
+        "passkey_offered": is_offered(request),
     }
     return render(request, "members/home.html", context)
 

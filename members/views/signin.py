@@ -28,6 +28,7 @@ REASONS = {
     "expired": gettext_lazy("Votre demande a expiré. Recommencez, cela prend une minute."),
     "changed": gettext_lazy("Votre compte vient de changer. Connectez-vous à nouveau."),
     "password": gettext_lazy("Votre nouveau mot de passe est enregistré. Connectez-vous."),
+    "factor": gettext_lazy("Ce moyen de connexion est retiré. Connectez-vous à nouveau."),
     "none": "",
 }
 
@@ -94,7 +95,12 @@ def _sign_in_page(request, form, status=200, notice=""):
     return render(
         request,
         "members/sign_in.html",
-        {"form": form, "sms_disturbed": is_disturbed(), "notice": notice},
+        {
+            "form": form,
+            "sms_disturbed": is_disturbed(),
+            "notice": notice,
+            "passkey_host": settings.PUBLIC_HOST,
+        },
         status=status,
     )
 
@@ -132,11 +138,11 @@ def _check_code(request, step):
         form.add_error("code", wait_message(refusal.until))
         return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
-        form.add_error("code", _refusal_message(refusal))
+        form.add_error("code", refusal_message(refusal))
         return _code_page(request, step, form)
 
 
-def _refusal_message(refusal: codes.CodeRefused) -> str:
+def refusal_message(refusal: codes.CodeRefused) -> str:
     match refusal:
         case codes.WrongCode(attempts_left=0):
             return _("Ce code n'est pas le bon.")
@@ -146,6 +152,8 @@ def _refusal_message(refusal: codes.CodeRefused) -> str:
                 "Ce code n'est pas le bon. Il vous reste %(count)d essais.",
                 left,
             ) % {"count": left}
+        case codes.UsedCode():
+            return _("Ce code a déjà servi. Attendez que votre application affiche le suivant.")
         case codes.TooManyFailures():
             return _("Trop de codes faux. Appelez-nous pour retrouver l'accès à votre espace.")
         case codes.Crowded():
@@ -158,8 +166,13 @@ def _refusal_message(refusal: codes.CodeRefused) -> str:
 
 def _code_page(request, step, form, status=200):
     if step.challenge_id is None:
-        signin.pending_staff(step)
-        context = {"form": form, "kind": "totp", "sms_disturbed": False}
+        user = signin.pending_account(step)
+        context = {
+            "form": form,
+            "kind": "totp",
+            "sms_disturbed": is_disturbed(),
+            "may_be_texted": signin.may_be_texted(user),
+        }
     else:
         challenge = signin.pending_challenge(step)
         context = {
@@ -188,6 +201,19 @@ def _delivery(challenge: Challenge) -> str:
             return "failed"
     late = (timezone.now() - challenge.last_send_at).total_seconds() > 10
     return "late" if late or challenge.text_problem else "queued"
+
+
+@login_not_required
+@require_POST
+def text_instead(request):
+    """« Recevoir plutôt un SMS »: for a member whose app is not at hand."""
+    try:
+        signin.ask_text(request)
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+    except Throttled as refusal:
+        messages.warning(request, wait_message(refusal.until))
+    return redirect("signin_code")
 
 
 @login_not_required
