@@ -5,7 +5,6 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
 
-
 # What Django's own filters of a column ask for (ChoicesFieldListFilter, RelatedFieldListFilter…)
 ASKED = {"", "__exact", "__isnull", "__id__exact", "__gte", "__lt", "__year", "__month", "__day"}
 
