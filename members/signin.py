@@ -141,9 +141,9 @@ def pending(request) -> Pending:
 
 
 def pending_challenge(step: Pending) -> Challenge:
-    """The challenge of `step`, whose account is still as it was. Raises PendingLost."""
+    """The challenge of `step`, not used yet, whose account is still as it was. Raises PendingLost."""
     challenge = codes.shown(step.challenge_id, step.binding)
-    if challenge is None:
+    if challenge is None or challenge.used_at:
         raise PendingLost("expired")
     _same_account(step, challenge.user)
     return challenge
