@@ -178,7 +178,7 @@ def confirm(request, code: str) -> str:
             user, device = challenge.user, challenge.user.sms_device
             _same_account(step, user)
     except codes.CodeRefused as refusal:
-        codes.record_failure(request, user or User(pk=step.user_id), refusal)
+        codes.record_failure(request, user or User(pk=step.user_id), refusal, step.binding)
         raise
     return complete(request, user, device, step.next)
 

@@ -24,11 +24,12 @@ GLOBAL_SHARDS = 16  # one hot row for every text of the country would queue all 
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed` hits in `window` seconds. Then no more until the window ends or, when `doubling`, a wait
-    of WAIT_FIRST seconds that doubles with each further hit up to WAIT_LONGEST."""
+    """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
+    window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
+    WAIT_LONGEST."""
 
     name: str
-    allowed: str
+    allowed: str | int
     window: str | int
     doubling: bool = False
     alarm: bool = False
@@ -47,6 +48,8 @@ SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600)
 SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400)
 SENDS_ADDRESS = Rule("sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True)
 SENDS_GLOBAL = Rule("sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS)
+
+REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def reserve(*hits: Hit) -> None:
     for key, hit in rows.items():
         rule = hit.rule
         window = limit(rule.window) if isinstance(rule.window, str) else rule.window
-        allowed = max(limit(rule.allowed) // rule.shards, 1)
+        allowed = limit(rule.allowed) if isinstance(rule.allowed, str) else rule.allowed
+        allowed = max(allowed // rule.shards, 1)
         parameters += [key, hit.change, allowed, int(rule.doubling), now + window]
     with connection.cursor() as cursor:
         cursor.execute(_statement(len(rows), len(charged), now), [*parameters, *charged])
