@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir
 from members.admin.readonly import LargeTable
+from members.admin.reasons import no_long_number
 from members.models import Adhesion, AyantDroit, Member
 
 SHOWN_EVENTS = 50
@@ -85,6 +86,7 @@ class RevealForm(forms.Form):
         label=_("Pourquoi avez-vous besoin de ce numéro ?"),
         min_length=10,
         max_length=300,
+        validators=[no_long_number],
         help_text=_("Enregistré au journal avec votre nom. Jamais pour identifier un appelant."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
