@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass
 import django_otp
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth.hashers import make_password
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import audit, codes, sessions, throttle
+from members import audit, codes, password_check, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.gate import password_gate
 from members.limits import limit
@@ -57,15 +56,15 @@ class PendingLost(Exception):
 def begin(request, identifiant: str, password: str, next_url: str) -> None:
     """Checks the password and asks for the second factor.
 
-    One hash exactly, whoever the identifiant names. Raises gate.Busy (nothing counted),
+    One hash exactly, whoever the identifiant names: a second one only for a right password whose hash
+    has an outdated cost. Raises gate.Busy (nothing counted),
     throttle.Throttled (not looked at) or PasswordRefused.
     """
     identifiant = User.objects.normalize_identifiant(identifiant)
     hits = _password_hits(identifiant, client_address(request))
     with password_gate.passage():
         throttle.reserve(*hits)
-        user = _account(identifiant)
-        right = _has_password(user, password)
+        user, right = password_check.account(identifiant, password)
     device = _second_factor(user) if right and user.may_sign_in else None
     if device is None:
         audit.record("signin.password_failed", user=user, request=request)
@@ -77,6 +76,7 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
         challenge_id = codes.request(user, binding, address, refund=hits).pk
     else:
         throttle.reserve(*(hit.refunded() for hit in hits))
+    password_check.renew(user, password)
     audit.record("signin.password_accepted", user=user, request=request, factor=_factor(device))
     pending = Pending(
         user_id=user.pk,
@@ -97,19 +97,6 @@ def _password_hits(identifiant: str, address: str) -> list[throttle.Hit]:
         throttle.Hit(throttle.PASSWORD_ACCOUNT, identifiant),
         throttle.Hit(throttle.PASSWORD_ADDRESS, counted),
     ]
-
-
-def _account(identifiant: str) -> User | None:
-    return (
-        User.objects.select_related("member", "sms_device").filter(identifiant=identifiant).first()
-    )
-
-
-def _has_password(user: User | None, password: str) -> bool:
-    if user is None:
-        make_password(password)  # the same time as for a known account
-        return False
-    return user.check_password(password)
 
 
 def _second_factor(user: User):

@@ -158,30 +158,6 @@ def test_a_whole_sign_in_costs_at_most_twenty_statements(
         client.get(HOME)
 
 
-def test_the_password_is_hashed_once_whoever_is_named(client, claire, monkeypatch):
-    from argon2 import low_level
-
-    hashes = []
-    for name in ("hash_secret", "verify_secret"):
-        real = getattr(low_level, name)
-
-        def counted(*args, real=real, **kwargs):
-            hashes.append(real.__name__)
-            return real(*args, **kwargs)
-
-        monkeypatch.setattr(low_level, name, counted)
-        monkeypatch.setattr(f"argon2.{name}", counted, raising=False)
-        monkeypatch.setattr(f"argon2._password_hasher.{name}", counted, raising=False)
-    for identifiant, password in [
-        ("claire", PASSWORD),
-        ("claire", "not her password"),
-        ("nobody", PASSWORD),
-    ]:
-        hashes.clear()
-        type_password(client, identifiant, password)
-        assert len(hashes) == 1, identifiant
-
-
 # Doors that look alike
 
 
