@@ -250,6 +250,13 @@ def _has_served(device: TOTPDevice, code: str) -> bool:
     return totp.verify(int(code), device.tolerance) and totp.t() <= device.last_t
 
 
-def record_failure(request, user, refusal: CodeRefused) -> None:
+def record_failure(request, user, refusal: CodeRefused, binding: str) -> None:
+    """Every code that was looked at; each other refusal once per sign-in, however often it is asked."""
+    reason = type(refusal).__name__
+    if not isinstance(refusal, WrongCode):
+        try:
+            throttle.reserve(throttle.Hit(throttle.REFUSED_CODES, f"{binding}\0{reason}"))
+        except throttle.Throttled:
+            return
     action = "signin.locked" if isinstance(refusal, TooManyFailures) else "signin.code_failed"
-    audit.record(action, user=user, request=request, reason=type(refusal).__name__)
+    audit.record(action, user=user, request=request, reason=reason)

@@ -73,6 +73,26 @@ DEFAULTS = {
     "GATE_RETRY_AFTER": 5,
 }
 
+# What a value may be, lowest and highest. A wait or a quota may be raised at will, as benchmarks do; the
+# figures that make a guessed code unlikely may not.
+LARGEST = 2**31 - 1  # the counters of members.throttle
+ANY, POSITIVE = (0, LARGEST), (1, LARGEST)
+RANGES = dict.fromkeys(DEFAULTS, POSITIVE) | {
+    "CODE_DIGITS": (6, 10),
+    "CODE_LIFETIME": (1, 900),
+    "CODE_ATTEMPTS": (1, 10),
+    "RESEND_FIRST_WAIT": ANY,
+    "RESEND_SECOND_WAIT": ANY,
+    "RESEND_NEXT_WAIT": ANY,
+    "WAIT_FIRST": ANY,
+    "WAIT_LONGEST": ANY,
+    "PASSWORD_SHORTEST": (8, 64),  # NIST SP 800-63B-4 §3.1.1.2
+    "PASSWORD_LONGEST": (64, 4096),
+    "SESSION_TOUCH": ANY,
+    "GATE_WAIT_MS": ANY,
+    "GATE_RETRY_AFTER": ANY,
+}
+
 
 def limit(name: str) -> int:
     """The value in force of one limit. Raises KeyError on a name that is not declared."""

@@ -1,5 +1,6 @@
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.functional import SimpleLazyObject
@@ -44,16 +45,26 @@ class AccountMiddleware(AuthenticationMiddleware):
 
 def _account(request):
     if not hasattr(request, "_cached_user"):
-        request._cached_user = sessions.account_of(request)
+        try:
+            request._cached_user = sessions.account_of(request)
+        except (OperationalError, InterfaceError):
+            if not getattr(request, "open_to_all", False):
+                raise
+            request.session = sessions.SessionStore()  # nobody's, for whatever asks it next
+            request._cached_user = AnonymousUser()
     return request._cached_user
 
 
 class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
-    """Django's, which asks who the visitor is only where the answer matters: health and public pages
-    stay readable by a browser with a session while the database is away."""
+    """Django's, which asks who the visitor is only where the answer matters.
+
+    Health and public pages stay readable while the database is away: to a browser with a session too,
+    as nobody's. What a request would change still needs to know who asks.
+    """
 
     def process_view(self, request, view_func, view_args, view_kwargs):
         if not getattr(view_func, "login_required", True):
+            request.open_to_all = request.method in ("GET", "HEAD")
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 

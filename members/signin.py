@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 import django_otp
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.middleware.csrf import rotate_token
@@ -18,7 +17,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, browsers, codes, sessions, throttle
+from members import alerts, audit, browsers, codes, password_check, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.gate import password_gate
 from members.limits import limit
@@ -65,16 +64,18 @@ class PendingLost(Exception):
 def begin(request, identifiant: str, password: str, next_url: str) -> None:
     """Checks the password and asks for the second factor.
 
-    One hash exactly, whoever the identifiant names. Raises gate.Busy (nothing counted),
+    One hash exactly, whoever the identifiant names: a second one only for a right password whose hash
+    has an outdated cost. Raises gate.Busy (nothing counted),
     throttle.Throttled (not looked at) or PasswordRefused.
     """
     identifiant = User.objects.normalize_identifiant(identifiant)
     with password_gate.passage():
-        user = _account(request, identifiant)
+        read = password_check.named_or_drawn(_accounts(request), identifiant)
+        user = read if read and read.identifiant == identifiant else None
         known = browsers.acquaintance(user)
         hits = _password_hits(identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
-        right = _has_password(user, password)
+        right = password_check.verify(read, password) and user is not None
     factor = _second_factor(user) if right and user.may_sign_in else ""
     if not factor:
         audit.record("signin.password_failed", user=user, request=request)
@@ -86,6 +87,7 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
         challenge_id = codes.request(user, binding, address, refund=hits).pk
     else:
         throttle.reserve(*(hit.refunded() for hit in hits))
+    password_check.renew(user, password)
     audit.record("signin.password_accepted", user=user, request=request, factor=factor)
     pending = Pending(
         user_id=user.pk,
@@ -108,7 +110,7 @@ def knows_password(request, user: User, password: str) -> bool:
     gate.Busy or throttle.Throttled.
     """
     with password_gate.passage():
-        known = browsers.acquaintance(_account(request, user.identifiant))
+        known = browsers.acquaintance_of(request, user)
         hits = _password_hits(user.identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
         right = user.check_password(password)
@@ -131,24 +133,14 @@ def _password_hits(identifiant: str, address: str, browser: str) -> list[throttl
     ]
 
 
-def _account(request, identifiant: str) -> User | None:
-    """The account with its phone, its device for texts, whether it has an app and knows this browser:
-    one statement."""
+def _accounts(request):
+    """Accounts with their phone, their device for texts, whether they have an app and know this browser."""
     apps = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
     return (
         browsers.accounts_with_browser(request)
         .select_related("member", "sms_device")
         .annotate(has_app=Exists(apps))
-        .filter(identifiant=identifiant)
-        .first()
     )
-
-
-def _has_password(user: User | None, password: str) -> bool:
-    if user is None:
-        make_password(password)  # the same time as for a known account
-        return False
-    return user.check_password(password)
 
 
 def _second_factor(user: User) -> str:
@@ -184,9 +176,9 @@ def pending(request) -> Pending:
 
 
 def pending_challenge(step: Pending) -> Challenge:
-    """The challenge of `step`, whose account is still as it was. Raises PendingLost."""
+    """The challenge of `step`, not used yet, whose account is still as it was. Raises PendingLost."""
     challenge = codes.shown(step.challenge_id, step.binding)
-    if challenge is None:
+    if challenge is None or challenge.used_at:
         raise PendingLost("expired")
     _same_account(step, challenge.user)
     return challenge
@@ -238,7 +230,7 @@ def confirm(request, code: str) -> str:
             may_add_key = not challenge.has_passkey
             _same_account(step, user)
     except codes.CodeRefused as refusal:
-        codes.record_failure(request, user or User(pk=step.user_id), refusal)
+        codes.record_failure(request, user or User(pk=step.user_id), refusal, step.binding)
         if refusal.is_last and step.challenge_id and not step.browser:
             _alert_of_failed_code(request, step)
         raise

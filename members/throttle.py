@@ -24,11 +24,12 @@ GLOBAL_SHARDS = 16  # one hot row for every text of the country would queue all 
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed` hits in `window` seconds. Then no more until the window ends or, when `doubling`, a wait
-    of WAIT_FIRST seconds that doubles with each further hit up to WAIT_LONGEST."""
+    """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
+    window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
+    WAIT_LONGEST."""
 
     name: str
-    allowed: str
+    allowed: str | int
     window: str | int
     doubling: bool = False
     alarm: bool = False
@@ -53,6 +54,8 @@ PASSKEYS_ADDRESS = Rule(
 )
 LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600)
 LINKS_ADDRESS = Rule("links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True)
+
+REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def reserve(*hits: Hit) -> None:
     for key, hit in rows.items():
         rule = hit.rule
         window = limit(rule.window) if isinstance(rule.window, str) else rule.window
-        allowed = max(limit(rule.allowed) // rule.shards, 1)
+        allowed = limit(rule.allowed) if isinstance(rule.allowed, str) else rule.allowed
+        allowed = max(allowed // rule.shards, 1)
         parameters += [key, hit.change, allowed, int(rule.doubling), now + window]
     with connection.cursor() as cursor:
         cursor.execute(_statement(len(rows), len(charged), now), [*parameters, *charged])

@@ -16,6 +16,7 @@ from members import audit, nir, trail
 from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
+from members.admin.reasons import no_long_number
 from members.admin.support import SupportActs
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
 from members.models.sms import SmsState
@@ -108,6 +109,7 @@ class RevealForm(forms.Form):
         label=_("Pourquoi avez-vous besoin de ce numéro ?"),
         min_length=10,
         max_length=300,
+        validators=[no_long_number],
         help_text=_("Enregistré au journal avec votre nom. Jamais pour identifier un appelant."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )

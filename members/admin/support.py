@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from members import support, viewing
+from members.admin.reasons import no_long_number
 from members.models import Member, Recovery
 
 
@@ -22,6 +23,7 @@ class ReasonForm(forms.Form):
         min_length=10,
         max_length=300,
         help_text=_("Enregistré au journal avec votre nom."),
+        validators=[no_long_number],
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

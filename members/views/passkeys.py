@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from members import passkeys, signin
-from members.forms import safe_next
 from members.limits import limit
 from members.models import Passkey
+from members.next_page import safe_next
 from members.stepup import StepUpForm, is_fresh
 from members.throttle import Throttled
 from members.views.signin import too_many, wait_message

@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -14,11 +14,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
-from members.forms import CodeForm, PasswordForm, SignInForm, safe_next
+from members.forms import CodeForm, PasswordForm, SignInForm
 from members.gate import Busy
 from members.limits import limit
 from members.models import Challenge
 from members.models.sms import Channel, SmsState
+from members.next_page import safe_next
 from members.sms.breaker import is_disturbed
 from members.sms.gateway import offers_calls
 from members.throttle import Throttled
@@ -39,12 +40,13 @@ REASONS = {
 def sign_in(request):
     if request.method == "POST":
         return _check_password(request)
+    asked = safe_next(request.GET.get("next", ""), request)
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.user.is_authenticated:
-        return redirect(signin.landing(request, safe_next(request.GET.get("next", ""), request)))
+        return HttpResponseRedirect(signin.landing(request, asked))
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and sessions.sleeper(request):
-        form = PasswordForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+        form = PasswordForm(initial={"next": asked})
         return render(request, "members/reopen.html", {"form": form})
-    form = SignInForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+    form = SignInForm(initial={"next": asked})
     return _sign_in_page(request, form, notice=REASONS.get(request.GET.get("motif"), ""))
 
 
@@ -88,7 +90,7 @@ def reopen(request):
         return too_many(page, refusal)
     except Busy:
         return busy(reverse("signin"))
-    return redirect(where)
+    return HttpResponseRedirect(where)
 
 
 def _sign_in_page(request, form, status=200, notice=""):
@@ -133,7 +135,7 @@ def _check_code(request, step):
     if not form.is_valid():
         return _code_page(request, step, form)
     try:
-        return redirect(signin.confirm(request, form.cleaned_data["code"]))
+        return HttpResponseRedirect(signin.confirm(request, form.cleaned_data["code"]))
     except codes.WaitUntil as refusal:
         form.add_error("code", wait_message(refusal.until))
         return too_many(_code_page(request, step, form, status=429), refusal)
@@ -267,8 +269,8 @@ def sign_out(request):
 
 def _back_to_start(request, lost: signin.PendingLost):
     if request.user.is_authenticated:
-        return redirect(signin.landing(request, ""))
-    return redirect(
+        return HttpResponseRedirect(signin.landing(request, ""))
+    return HttpResponseRedirect(
         reverse("signin", query=None if lost.reason == "none" else {"motif": lost.reason})
     )
 

@@ -1,5 +1,7 @@
 """What support does for a member: against a reason, in the trail, and never more than its right allows."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -166,8 +168,12 @@ def test_he_changes_nothing(looking):
     assert looking.post("/incidents/2024-02-tiers-payant/lu/", {"version": "1"}).status_code == 403
 
 
-def test_fifteen_minutes_later_it_is_over(looking, time_machine):
-    time_machine.move_to(timezone.now() + timezone.timedelta(seconds=901))
+def test_once_its_time_is_over_it_is_shut(looking, time_machine):
+    until = looking.session["viewing"]["until"]
+    assert 890 < until - timezone.now().timestamp() <= 900
+    time_machine.move_to(timezone.now() + timedelta(seconds=880))
+    assert looking.get("/espace/").status_code == 200
+    time_machine.move_to(timezone.now() + timedelta(seconds=30))
     assert looking.get("/espace/").status_code == 403
 
 
