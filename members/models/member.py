@@ -100,6 +100,11 @@ class Person(models.Model):
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}"
 
+    @property
+    def is_feminine(self) -> bool:
+        """Whether words about this person take the feminine: only where her civility says so."""
+        return self.civility == Civility.MADAME
+
     def set_nir(self, number: str) -> None:
         """Seals a valid NIR and clears the reason of absence. Raises nir.InvalidNir."""
         number = nir.compact(number)
@@ -169,6 +174,10 @@ class Member(Person):
             raise ValidationError({"user": _("Un compte de l'équipe n'est jamais un adhérent.")})
 
     @property
+    def kind_label(self) -> str:
+        return str(_("adhérente") if self.is_feminine else _("adhérent"))
+
+    @property
     def phone_masked(self) -> str:
         return phones.masked(self.phone) if self.phone else ""
 
@@ -179,6 +188,17 @@ class Link(models.TextChoices):
     CONCUBIN = "concubin", _("concubin")
     ENFANT = "enfant", _("enfant")
     ASCENDANT = "ascendant", _("ascendant")
+
+    def label_of(self, person: Person) -> str:
+        """The label as it agrees with the person: « conjointe »."""
+        return str(_FEMININE.get(self, self.label) if person.is_feminine else self.label)
+
+
+_FEMININE = {
+    Link.CONJOINT: _("conjointe"),
+    Link.CONCUBIN: _("concubine"),
+    Link.ASCENDANT: _("ascendante"),
+}
 
 
 class AyantDroit(Period, Person):
@@ -212,6 +232,10 @@ class AyantDroit(Period, Person):
                 ),
             ),
         ]
+
+    @property
+    def kind_label(self) -> str:
+        return Link(self.link).label_of(self)
 
     def clean(self):
         """Keeps the period within the member's adhésions. (domain.md §4.3)"""
