@@ -34,7 +34,7 @@ class WrongCode(CodeRefused):
 
 
 class WaitUntil(CodeRefused, throttle.Throttled):
-    """Not looked at, not counted: too many failures before."""
+    """Not looked at, not counted: too many failures before, or a text too soon."""
 
 
 class DeadCode(CodeRefused):
@@ -113,14 +113,14 @@ def resend(challenge: Challenge, address: str) -> None:
     if at is None or not challenge.is_alive:
         raise DeadCode
     if at > now:
-        raise WaitUntil(at)
+        raise WaitUntil(at, counts="texts")
     throttle.reserve(*_send_hits(challenge.destination, address))
     with transaction.atomic():
         moved = Challenge.objects.filter(
             pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
         ).update(sends=F("sends") + 1, last_send_at=now)
         if not moved:
-            raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
+            raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")), counts="texts")
         send(challenge)
 
 
