@@ -49,6 +49,28 @@ def record_claim(
     return claim
 
 
+def record_claims(
+    target: Target, states: dict[str, str], *, source: str, stated_on: date, by=None, request=None
+) -> list[Claim]:
+    """Writes the state of each category of `states` as one source gave them: all of them, or none.
+
+    Each is a claim of its own, as `record_claim` writes it.
+    """
+    with transaction.atomic():
+        return [
+            record_claim(
+                target,
+                category=category,
+                state=state,
+                source=source,
+                stated_on=stated_on,
+                by=by,
+                request=request,
+            )
+            for category, state in states.items()
+        ]
+
+
 def close(incident: Incident, *, by, request=None) -> None:
     """Ends a live incident: its pages stay readable, nobody is interrupted any more. Raises NotLive."""
     with transaction.atomic():

@@ -22,7 +22,14 @@ TEXTED = {
     "blocked": "blocked",
 }
 # Not for what its holder asked a moment ago in answer to such a link.
-WITHOUT_NOT_ME = {"reset", "activation", "confirm_email", "change_cancelled", "blocked"}
+WITHOUT_NOT_ME = {
+    "reset",
+    "activation",
+    "confirm_email",
+    "change_cancelled",
+    "blocked",
+    "trail_anchor",
+}
 
 
 def tell(

@@ -8,7 +8,7 @@ protected at once, and that it exists once it is chained. (docs/decisions/0014-a
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from django.conf import settings
@@ -17,7 +17,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from members.addresses import browser, client_address
-from members.models import AuditEvent, AuditLink
+from members.models import AuditCheckpoint, AuditEvent, AuditLink
+from members.models.audit import KEPT_DAYS
 
 SETTLED_AFTER = timedelta(seconds=5)  # longer than any transaction of ours: no id comes in later
 LATECOMERS = 10_000
@@ -58,13 +59,70 @@ def _seal() -> int:
     events = AuditEvent.objects.filter(link=None, at__lte=timezone.now() - SETTLED_AFTER)
     if last:
         events = events.filter(id__gt=last.event_id - LATECOMERS)
-    position, chain = (last.position, last.chain) if last else (0, "")
+    position, chain = head(last)
     links = []
     for event in events.order_by("id")[:BATCH]:
         position, chain = position + 1, _chain(chain, event)
         links.append(AuditLink(position=position, event=event, chain=chain))
     AuditLink.objects.bulk_create(links)
     return len(links)
+
+
+def head(last: AuditLink | None = None) -> tuple[int, str]:
+    """The position and the chain of the last link, or of the checkpoint where the chain begins."""
+    end = last or AuditLink.objects.order_by("-position").first() or _beginning()
+    return end.position, end.chain
+
+
+def _beginning() -> AuditCheckpoint:
+    begin = AuditCheckpoint.objects.order_by("-position").first()
+    return begin or AuditCheckpoint(position=0, chain="")
+
+
+def purge(before: datetime | None = None) -> int:
+    """Deletes the events older than a year, all of them chained and verified; how many.
+
+    One checkpoint keeps the place and the digest where the chain goes on, so that it still verifies.
+    Raises Broken when what would go does not verify: proof of a breach is not thrown away.
+    """
+    year = timezone.now() - timedelta(days=KEPT_DAYS)
+    before = min(before or year, year)
+    purged = 0
+    while batch := list(
+        AuditLink.objects.filter(event__at__lt=before)
+        .select_related("event")
+        .order_by("position")[:BATCH]
+    ):
+        young = AuditLink.objects.filter(position__lt=batch[-1].position, event__at__gte=before)
+        if young.exists():  # a clock that went back: wait until those too have served their time
+            batch = batch[: young.order_by("position").first().position - batch[0].position]
+        if not batch:
+            break
+        purged += _purge(batch)
+    return purged
+
+
+def _purge(batch: list[AuditLink]) -> int:
+    before = _beginning()
+    for link in batch:
+        if (
+            link.position != before.position + 1
+            or not _is_genuine(link.event)
+            or not _is_linked(before.chain, link)
+        ):
+            raise Broken(Breach(f"link {before.position + 1}", "altered or missing"))
+        before = link
+    with transaction.atomic():
+        AuditCheckpoint.objects.create(
+            position=before.position, chain=before.chain, events=len(batch)
+        )
+        AuditLink.objects.filter(position__lte=before.position).end_of_retention()
+        AuditEvent.objects.filter(pk__in=[link.event_id for link in batch]).end_of_retention()
+    return len(batch)
+
+
+class Broken(Exception):
+    """The trail is not as it was written; the first breach says where."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +138,11 @@ class Breach:
 
 def verify() -> Breach | None:
     """Reads the whole trail; the first broken row, or None."""
-    return next(_breaches_of_events(), None) or next(_breaches_of_chain(), None)
+    return (
+        next(_breaches_of_events(), None)
+        or next(_breaches_of_chain(), None)
+        or next(_events_never_chained(), None)
+    )
 
 
 def _breaches_of_events() -> Iterator[Breach]:
@@ -90,13 +152,21 @@ def _breaches_of_events() -> Iterator[Breach]:
 
 
 def _breaches_of_chain() -> Iterator[Breach]:
-    before = AuditLink(position=0, chain="")
     links = AuditLink.objects.select_related("event").order_by("position").iterator(BATCH)
-    for previous, link in pairwise(_prepend(before, links)):
+    for previous, link in pairwise(_prepend(_beginning(), links)):
         if link.position != previous.position + 1:
             yield Breach(f"link {previous.position + 1}", "missing")
         elif link.event is None or not _is_linked(previous.chain, link):
             yield Breach(f"link {link.position} (event {link.event_id})", "altered")
+
+
+def _events_never_chained() -> Iterator[Breach]:
+    """Events so far behind the chain that no sealing will take them: their links were deleted."""
+    last = AuditLink.objects.order_by("-position").first()
+    if last:
+        behind = AuditEvent.objects.filter(link=None, id__lte=last.event_id - LATECOMERS)
+        for event in behind.order_by("id")[:1]:
+            yield Breach(f"event {event.pk} ({event.action})", "not chained")
 
 
 def _prepend(first, rest):

@@ -18,19 +18,23 @@ from members import audit, tasks, throttle
 from members.limits import limit
 from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import Purpose, binding_digest, phone_digest
+from members.models.sms import Channel
 
 CLAIM_ROUNDS = 4
 LIFE_TO_SEND = 60  # seconds a code must still live to be worth a text
 
 
 class CodeRefused(Exception):
-    """A code that does not open. Subclasses say why."""
+    """A code that does not open. Subclasses say why. `is_last`: it was the last try of its challenge."""
+
+    is_last = False
 
 
 class WrongCode(CodeRefused):
     def __init__(self, attempts_left: int):
         super().__init__(attempts_left)
         self.attempts_left = attempts_left
+        self.is_last = attempts_left == 0
 
 
 class WaitUntil(CodeRefused, throttle.Throttled):
@@ -87,9 +91,11 @@ def request(
     return challenge
 
 
-def send(challenge: Challenge) -> SmsMessage:
-    """Queues one text with the code of `challenge`; a task is woken once the transaction commits."""
-    message = SmsMessage.objects.create(user_id=challenge.user_id, challenge=challenge)
+def send(challenge: Challenge, channel: Channel = Channel.TEXT) -> SmsMessage:
+    """Queues one text, or call, with the code of `challenge`; a task is woken on commit."""
+    message = SmsMessage.objects.create(
+        user_id=challenge.user_id, challenge=challenge, channel=channel
+    )
     transaction.on_commit(lambda: tasks.wake_sender(message.pk), robust=True)
     return message
 
@@ -104,8 +110,10 @@ def resend_at(challenge: Challenge) -> datetime | None:
     return None if exhausted or max(at, timezone.now()) > worthwhile_until else at
 
 
-def resend(challenge: Challenge, address: str) -> None:
-    """Sends the same code again. Raises WaitUntil, DeadCode or throttle.Throttled; never sends twice.
+def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) -> None:
+    """Sends the same code again, or speaks it; never twice.
+
+    Raises WaitUntil, DeadCode or throttle.Throttled.
 
     The row is moved on as it was read: of many requests at once, one sends.
     """
@@ -114,14 +122,17 @@ def resend(challenge: Challenge, address: str) -> None:
         raise DeadCode
     if at > now:
         raise WaitUntil(at, counts="texts")
-    throttle.reserve(*_send_hits(challenge.destination, address))
+    hits = _send_hits(challenge.destination, address)
+    throttle.reserve(*hits)
     with transaction.atomic():
         moved = Challenge.objects.filter(
             pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
         ).update(sends=F("sends") + 1, last_send_at=now)
-        if not moved:
-            raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")), counts="texts")
-        send(challenge)
+        if moved:
+            send(challenge, channel)
+    if not moved:  # another request was faster: nothing was sent for this one
+        throttle.reserve(*(hit.refunded() for hit in hits))
+        raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")), counts="texts")
 
 
 def _send_hits(phone: str, address: str) -> list[throttle.Hit]:

@@ -53,6 +53,18 @@ class SignInForm(forms.Form):
         return password
 
 
+class PasswordForm(forms.Form):
+    """The password alone, of the account whose session sleeps in this browser."""
+
+    password = forms.CharField(
+        label=_("Mot de passe"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+        error_messages={"required": _("Saisissez votre mot de passe.")},
+    )
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
 class IdentifiantForm(forms.Form):
     """An identifiant that may be anybody's: whether it is known is nobody's to learn."""
 

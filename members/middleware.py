@@ -5,7 +5,7 @@ from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
 
-from members import sessions
+from members import browsers, sessions
 from members.throttle import Throttled
 
 
@@ -17,6 +17,7 @@ class ClosedPagesMiddleware:
 
     def __call__(self, request):
         response = self.get_response(request)
+        browsers.keep_cookie(request, response)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"

@@ -11,20 +11,23 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
 from members.addresses import browser, client_address, shown_prefix
 from members.limits import limit
-from members.models import Session
+from members.models import Session, User
 
 KEY_LENGTH = 32
+STAFF = "staff"  # mark in the data of a colleague's session: his idle time is another one
 
 
 class SessionStore(SessionBase):
     def __init__(self, session_key=None):
         super().__init__(session_key)
         self.row: Session | None = None
+        self.is_asleep = False
         self.address_prefix = self.browser = ""
         self._replaces: str | None = None
 
@@ -39,16 +42,35 @@ class SessionStore(SessionBase):
         now = timezone.now()
         self.row = (
             Session.objects.select_related("user__member", "user__sms_device")
-            .filter(pk=_digest(self.session_key), expires_at__gt=now)
+            .filter(_not_over(now), pk=_digest(self.session_key))
             .first()
         )
         if self.row is None:
             self._session_key = None
             return {}
-        if self.row.user_id and now - self.row.seen_at > timedelta(seconds=limit("SESSION_TOUCH")):
-            self.row.seen_at, self.row.expires_at = now, self._expiry(now, self.row.started_at)
-            self.row.save(update_fields=["seen_at", "expires_at"])
-        return self.decode(self.row.data)
+        data = self.decode(self.row.data)
+        self.is_asleep = self.row.expires_at <= now
+        touch_after = timedelta(seconds=limit("SESSION_TOUCH"))
+        if self.row.user_id and not self.is_asleep and now - self.row.seen_at > touch_after:
+            self._touch(data)
+        return data
+
+    def touch(self) -> int:
+        """Notes that somebody is there, now; seconds until the session falls asleep."""
+        return self._touch(self._get_session())
+
+    def _touch(self, data: dict) -> int:
+        now = timezone.now()
+        self.row.seen_at = now
+        self.row.expires_at = _expiry(data, now, self.row.started_at)
+        self.row.save(update_fields=["seen_at", "expires_at"])
+        return int((self.row.expires_at - now).total_seconds())
+
+    def wake(self) -> None:
+        """After the idle end, its holder showed his password: the session goes on, under a new key."""
+        self._get_session()
+        self.is_asleep = False
+        self.cycle_key()
 
     def create(self):
         self._session_key = self._get_new_session_key()
@@ -77,11 +99,9 @@ class SessionStore(SessionBase):
             "user_id": user_id,
             "data": self.encode(data),
             "started_at": started_at,
-            "seen_at": now,
-            "expires_at": self._expiry(now, started_at)
-            if user_id
-            else now + timedelta(seconds=limit("PENDING_LIFETIME")),
         }
+        if not self.is_asleep:  # noting something on a sleeping session does not wake it
+            columns |= {"seen_at": now, "expires_at": _expiry(data, now, started_at)}
         if self.browser or self.address_prefix:
             columns |= {"address_prefix": self.address_prefix, "browser": self.browser}
         if must_create:
@@ -100,14 +120,23 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls):
-        Session.objects.filter(expires_at__lte=timezone.now()).delete()
+        Session.objects.exclude(_not_over(timezone.now())).delete()
 
-    @staticmethod
-    def _expiry(now: datetime, started_at: datetime) -> datetime:
-        return min(
-            now + timedelta(seconds=limit("SESSION_IDLE")),
-            started_at + timedelta(seconds=limit("SESSION_ABSOLUTE")),
-        )
+
+def _not_over(now: datetime) -> Q:
+    """Awake, or asleep and not as old as any session may become."""
+    oldest = now - timedelta(seconds=limit("SESSION_ABSOLUTE"))
+    return Q(expires_at__gt=now) | Q(user__isnull=False, started_at__gt=oldest)
+
+
+def _expiry(data: dict, now: datetime, started_at: datetime) -> datetime:
+    if SESSION_KEY not in data:
+        return now + timedelta(seconds=limit("PENDING_LIFETIME"))
+    idle = "SESSION_IDLE_STAFF" if data.get(STAFF) else "SESSION_IDLE"
+    return min(
+        now + timedelta(seconds=limit(idle)),
+        started_at + timedelta(seconds=limit("SESSION_ABSOLUTE")),
+    )
 
 
 def _digest(session_key: str | None) -> str:
@@ -115,7 +144,9 @@ def _digest(session_key: str | None) -> str:
 
 
 def remember(request) -> None:
-    """Notes on the session which browser opened it and, roughly, from where."""
+    """Notes on the session which browser opened it and, roughly, from where; and for whom."""
+    if request.user.is_staff:
+        request.session[STAFF] = True
     request.session.browser = browser(request)
     request.session.address_prefix = shown_prefix(client_address(request))
 
@@ -126,9 +157,22 @@ def account_of(request):
     A change of password, phone or status since then ends the session here. (signin.md §2)
     """
     session = request.session
+    user = _holder(session)
+    if user is None or session.is_asleep:
+        return AnonymousUser()
+    return user
+
+
+def sleeper(request) -> User | None:
+    """Whose session fell asleep in this browser: his password alone wakes it. Never the staff's."""
+    user = _holder(request.session)
+    return user if user and request.session.is_asleep and not user.is_staff else None
+
+
+def _holder(session: SessionStore) -> User | None:
     user_id = session.get(SESSION_KEY)
     if not user_id or session.row is None or str(session.row.user_id) != user_id:
-        return AnonymousUser()
+        return None
     user = session.row.user
     signed = session.get(HASH_SESSION_KEY, "")
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
@@ -136,10 +180,27 @@ def account_of(request):
         constant_time_compare(signed, user.state_fingerprint(key)) for key in keys
     ):
         session.flush()
-        return AnonymousUser()
+        return None
     return user
 
 
-def end_all(user) -> int:
-    """Ends every session of `user`; how many."""
-    return Session.objects.filter(user=user).delete()[0]
+def of(user) -> QuerySet:
+    """The sessions of `user` that are not over, the latest seen first."""
+    return Session.objects.filter(_not_over(timezone.now()), user=user).order_by("-seen_at")
+
+
+def is_current(session: Session, request) -> bool:
+    return session.pk == _digest(request.session.session_key)
+
+
+def end_all(user, *, but=None) -> int:
+    """Ends every session of `user`, or every one but that of the request `but`; how many."""
+    ended = Session.objects.filter(user=user)
+    if but is not None:
+        ended = ended.exclude(pk=_digest(but.session.session_key))
+    return ended.delete()[0]
+
+
+def end_one(user, key_digest: str) -> bool:
+    """Ends one session of `user`; False when it is not his, or over already."""
+    return bool(Session.objects.filter(user=user, pk=key_digest).delete()[0])

@@ -11,11 +11,13 @@ import django_otp
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.middleware.csrf import rotate_token
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import audit, codes, sessions, throttle
+from members import alerts, audit, browsers, codes, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.gate import password_gate
 from members.limits import limit
@@ -37,6 +39,8 @@ class Pending:
     started_at: int
     next: str
     challenge_id: int | None  # None: an authenticator app is asked, no text
+    browser: str = ""  # digest by which the account knows this browser, and whether noted today
+    is_browser_noted: bool = False
 
     @property
     def is_fresh(self) -> bool:
@@ -62,10 +66,11 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
     throttle.Throttled (not looked at) or PasswordRefused.
     """
     identifiant = User.objects.normalize_identifiant(identifiant)
-    hits = _password_hits(identifiant, client_address(request))
     with password_gate.passage():
+        user = _account(request, identifiant)
+        known = browsers.acquaintance(user)
+        hits = _password_hits(identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
-        user = _account(identifiant)
         right = _has_password(user, password)
     device = _second_factor(user) if right and user.may_sign_in else None
     if device is None:
@@ -86,19 +91,22 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
         started_at=int(time.time()),
         next=next_url,
         challenge_id=challenge_id,
+        browser=known.digest,
+        is_browser_noted=known.is_noted,
     )
     request.session.flush()  # a new key: whoever planted the old one gains nothing
     request.session[SESSION_KEY] = asdict(pending)
 
 
-def knows_password(request, password: str) -> bool:
-    """Whether who is signed in here knows his password. Raises gate.Busy or throttle.Throttled.
+def knows_password(request, user: User, password: str) -> bool:
+    """Whether who sits at this browser knows the password of `user`, signed in or asleep here.
 
-    Counted and recorded as a try at the door is: a borrowed session is no way to guess it.
+    Counted and recorded as a try at the door is: a borrowed session is no way to guess it. Raises
+    gate.Busy or throttle.Throttled.
     """
-    user = request.user
-    hits = _password_hits(user.identifiant, client_address(request))
     with password_gate.passage():
+        known = browsers.acquaintance(_account(request, user.identifiant))
+        hits = _password_hits(user.identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
         right = user.check_password(password)
     if right:
@@ -108,7 +116,10 @@ def knows_password(request, password: str) -> bool:
     return right
 
 
-def _password_hits(identifiant: str, address: str) -> list[throttle.Hit]:
+def _password_hits(identifiant: str, address: str, browser: str) -> list[throttle.Hit]:
+    """What a try counts against. A known browser has its own budget: others cannot use it up."""
+    if browser:
+        return [throttle.Hit(throttle.PASSWORD_KNOWN, f"{identifiant}\0{browser}")]
     counted = counted_address(address)
     return [
         throttle.Hit(throttle.PASSWORD_PAIR, f"{identifiant}\0{counted}"),
@@ -117,9 +128,12 @@ def _password_hits(identifiant: str, address: str) -> list[throttle.Hit]:
     ]
 
 
-def _account(identifiant: str) -> User | None:
+def _account(request, identifiant: str) -> User | None:
     return (
-        User.objects.select_related("member", "sms_device").filter(identifiant=identifiant).first()
+        browsers.accounts_with_browser(request)
+        .select_related("member", "sms_device")
+        .filter(identifiant=identifiant)
+        .first()
     )
 
 
@@ -197,18 +211,70 @@ def confirm(request, code: str) -> str:
             _same_account(step, user)
     except codes.CodeRefused as refusal:
         codes.record_failure(request, user or User(pk=step.user_id), refusal)
+        if refusal.is_last and step.challenge_id and not step.browser:
+            _alert_of_failed_code(request, step)
         raise
-    return complete(request, user, device, step.next)
+    known = browsers.Acquaintance(step.browser, step.is_browser_noted)
+    return complete(request, user, device, step.next, known)
 
 
-def complete(request, user: User, device, next_url: str) -> str:
-    """Opens the session of `user`, verified by `device`: a new key, a new CSRF token, one event."""
-    del request.session[SESSION_KEY]
+@transaction.atomic
+def _alert_of_failed_code(request, step: Pending) -> None:
+    user = User.objects.select_related("member").get(pk=step.user_id)
+    alerts.tell(user, "code_failed", request=request)
+
+
+def complete(
+    request,
+    user: User,
+    device,
+    next_url: str,
+    known: browsers.Acquaintance = browsers.STRANGER,
+    *,
+    is_first: bool = False,
+) -> str:
+    """Opens the session of `user`, verified by `device`: a new key, a new CSRF token, one event.
+
+    A stranger's browser becomes known, and its member is told, unless he has just opened his account
+    (`is_first`).
+    """
+    if request.session.is_asleep:
+        request.session.flush()  # another sign-in, not the one that fell asleep
+    request.session.pop(SESSION_KEY, None)
     auth.login(request, user, backend=BACKEND)  # cycles the session key, rotates the CSRF token
     django_otp.login(request, device)
     sessions.remember(request)
     request.session[STEPPED_UP] = int(time.time())
+    if not known.is_noted:
+        _meet(request, user, known, quietly=is_first)
     audit.record("signin.completed", user=user, request=request, factor=_factor(device))
+    return landing(request, next_url)
+
+
+@transaction.atomic
+def _meet(request, user: User, known: browsers.Acquaintance, *, quietly: bool) -> None:
+    browsers.remember(request, user, known.digest)
+    if not known and not quietly:
+        alerts.tell(user, "new_browser", request=request)
+
+
+def reopen(request, password: str, next_url: str) -> str:
+    """Wakes the session asleep in this browser: the password alone, within the absolute age. (signin.md §2;
+    NIST SP 800-63B-4 §2.2.3)
+
+    The address to go to. Raises PendingLost when nothing sleeps here, PasswordRefused, gate.Busy or
+    throttle.Throttled.
+    """
+    user = sessions.sleeper(request)
+    if user is None:
+        raise PendingLost("none")
+    if not knows_password(request, user, password):
+        raise PasswordRefused
+    request.session.wake()
+    rotate_token(request)
+    request.session[STEPPED_UP] = int(time.time())
+    request.user = user
+    audit.record("session.reopened", user=user, request=request)
     return landing(request, next_url)
 
 

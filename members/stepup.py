@@ -54,7 +54,7 @@ class StepUpForm(forms.Form):
             self.add_error("present_password", _("Ce mot de passe n'est pas le bon."))
             return
         try:
-            right = signin.knows_password(self.request, password)
+            right = signin.knows_password(self.request, self.request.user, password)
         except Throttled:
             raise ValidationError(_("Trop d'essais. Réessayez dans quelques minutes.")) from None
         except Busy:

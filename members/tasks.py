@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from members import audit, sessions, throttle
+from members import anchors, audit, sessions, throttle
 from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
@@ -56,7 +56,20 @@ def _wake(task, row_id: UUID, **options) -> None:
 
 @shared_task
 def seal_audit() -> None:
-    audit.seal()
+    """Ten batches at most: beat comes again in some seconds."""
+    for _batch in range(10):
+        if audit.seal() < audit.BATCH:
+            return
+
+
+@shared_task
+def anchor_audit() -> None:
+    anchors.drop()
+
+
+@shared_task
+def purge_audit() -> None:
+    audit.purge()
 
 
 @shared_task

@@ -44,6 +44,7 @@ PASSWORD_ACCOUNT = Rule(
 PASSWORD_ADDRESS = Rule(
     "password.address", "PASSWORD_FAILURES_ADDRESS", "PASSWORD_WINDOW", doubling=True, alarm=True
 )
+PASSWORD_KNOWN = Rule("password.known", "PASSWORD_FAILURES_KNOWN", "PASSWORD_WINDOW", doubling=True)
 TOTP = Rule("totp", "TOTP_FAILURES", "TOTP_WINDOW", doubling=True)
 SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600, counts="texts")
 SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400, counts="texts")

@@ -19,6 +19,11 @@ class PortalAdminSite(admin.AdminSite):
         if model_or_iterable is not apps.get_model("otp_totp", "TOTPDevice"):
             super().register(model_or_iterable, admin_class, **options)
 
+    def get_urls(self):
+        """Without Django's pages to change a password: no limit, no gate and no trail would see them."""
+        shut = {"password_change", "password_change_done"}
+        return [url for url in super().get_urls() if getattr(url, "name", None) not in shut]
+
     def has_permission(self, request):
         return super().has_permission(request) and request.user.is_verified()
 

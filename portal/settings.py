@@ -149,6 +149,7 @@ SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+BROWSER_COOKIE_PREFIX = "__Host-browser-" if HTTPS else "browser-"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
@@ -197,6 +198,7 @@ TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = env.secret("TWILIO_AUTH_TOKEN", required="twilio" in SMS_GATEWAY)
 TWILIO_AUTH_TOKEN_PREVIOUS = env.secret("TWILIO_AUTH_TOKEN_PREVIOUS", required=False)
 TWILIO_FROM = env.text("TWILIO_FROM")
+TWILIO_VOICE_FROM = env.text("TWILIO_VOICE_FROM")
 TWILIO_MESSAGING_SERVICE_SID = env.text("TWILIO_MESSAGING_SERVICE_SID")
 TWILIO_BASE_URL = env.text("TWILIO_BASE_URL")
 
@@ -213,6 +215,10 @@ EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS")
 EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Mutuelle du Rivage <ne-pas-repondre@{PUBLIC_HOST}>")
+
+# Where the trail's head is told each day, outside the database (docs/operations.md)
+AUDIT_ANCHOR_DIR = env.text("AUDIT_ANCHOR_DIR")
+AUDIT_ANCHOR_EMAIL = env.text("AUDIT_ANCHOR_EMAIL")
 
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", "Français")]
@@ -296,6 +302,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "members.tasks.seal_audit",
         "schedule": 5,
         "options": {"expires": 5},
+    },
+    "anchor the trail": {
+        "task": "members.tasks.anchor_audit",
+        "schedule": crontab(hour=3, minute=37),
+        "options": {"expires": 36_000},
+    },
+    "purge the trail": {
+        "task": "members.tasks.purge_audit",
+        "schedule": crontab(hour=4, minute=7),
+        "options": {"expires": 36_000},
     },
     "purge texts": {
         "task": "members.tasks.purge_texts",

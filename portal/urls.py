@@ -1,12 +1,11 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
-from portal import errors, health
+from portal import errors, health, home
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="home"), name="root"),
+    path("", home.root, name="root"),
     path("", include("members.urls")),
     path("", include("incidents.urls")),
     path("admin/", admin.site.urls),

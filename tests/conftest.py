@@ -23,9 +23,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     """Migrations run once per run: each worker's test database is a copy."""
     from django.db import connection
 
-    from tests.services.portal import migrated_template
+    from tests.services.portal import in_process_template
 
-    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template()
+    connection.settings_dict["TEST"]["TEMPLATE"] = in_process_template()
 
 
 @pytest.fixture(scope="session")
@@ -197,16 +197,20 @@ def page(new_page):
 
 @pytest.fixture(scope="session")
 def axe():
-    """`axe(page)` asserts that no accessibility rule is broken on the page as it is shown."""
+    """`axe(page)` asserts that no accessibility rule is broken on the page as it is shown.
+
+    `preload=False` on pages whose sheets import others: to read these, axe adds inline styles, which the
+    content security policy stops.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     from tests.services import chromium
 
     checker = Axe()
 
-    def check(page, ignore=()):
+    def check(page, ignore=(), preload=True):
         with chromium.scriptable(page) as shown:
-            found = checker.run(shown).response["violations"]
+            found = checker.run(shown, options={"preload": preload}).response["violations"]
         broken = [
             f"{rule['id']} ({rule['impact']}): {rule['help']}\n"
             + "\n".join(

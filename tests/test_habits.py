@@ -6,8 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.db.models import PROTECT
 
+from members.models.written_once import WrittenOnceModel
 from portal.celery import app
 from tests.services import environment
 from tests.services.portal import manage
@@ -118,6 +121,22 @@ def test_nothing_is_loaded_from_another_site():
     assert not lines_with(
         r"(src|srcset)=\"(https?:)?//[^\"]*|<link[^>]*href=\"(https?:)?//", templates()
     )
+
+
+# Models
+
+
+def test_no_cascade_passes_over_a_row_written_once():
+    """Django's collector bypasses `delete`: only PROTECT stops it."""
+    passed = [
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        if issubclass(model, WrittenOnceModel)
+        for field in model._meta.get_fields()
+        if field.many_to_one or field.one_to_one
+        if field.concrete and field.remote_field.on_delete is not PROTECT
+    ]
+    assert not passed
 
 
 # Queues

@@ -1,24 +1,42 @@
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import lifecycle
+from incidents.admin.lines import lines
 from incidents.admin.moves import Moves
 from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
+from incidents.models.claim import ClaimState
 from incidents.models.incident import IncidentState
 from members import audit
+from members.admin.cells import CellForm, touched
+from members.admin.links import Readers, link
+from members.models.category import DataCategory
 
 
 class TargetInline(admin.StackedInline):
     model = Target
+    formfield_overrides = lines(4)
     extra = 0
     show_change_link = True
-    autocomplete_fields = ["operator"]
+
+
+class OperatorField(forms.ModelChoiceField):
+    def label_from_instance(self, target):
+        return target.operator.name
 
 
 class StepInline(admin.TabularInline):
     model = Step
+    form = CellForm
+    formfield_overrides = lines(2)
     extra = 0
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
@@ -27,28 +45,40 @@ class StepInline(admin.TabularInline):
             kwargs["queryset"] = Target.objects.filter(incident=incident).select_related(
                 "incident", "operator"
             )
+            kwargs["form_class"] = OperatorField
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "target":  # the targets stand above, on the same page
+            wrapper = field.widget
+            wrapper.can_add_related = wrapper.can_change_related = wrapper.can_view_related = False
+        return field
 
 
 class ServiceInline(admin.TabularInline):
     model = ServiceStatus
+    form = CellForm
     extra = 0
 
 
 class ScopeInline(admin.TabularInline):
     model = ContractScope
+    form = CellForm
     extra = 0
     autocomplete_fields = ["contract"]
 
 
 @admin.register(Incident)
-class IncidentAdmin(Moves, admin.ModelAdmin):
+class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
     """What is known of an incident now. Members read the published versions, which this never changes."""
 
     list_display = ["reference", "title", "state", "detected_on", "version_in_force"]
     list_filter = ["state"]
     search_fields = ["reference", "title"]
-    readonly_fields = ["state", "created_by", "created_at", "closed_at"]
+    readonly_fields = ["state", "opened_by", "created_at", "closed_at"]
+    formfield_overrides = lines(3)
+    view_on_site = False
     fieldsets = [
         (None, {"fields": ["reference", "title", "detected_on"]}),
         (
@@ -57,11 +87,15 @@ class IncidentAdmin(Moves, admin.ModelAdmin):
         ),
         (
             gettext_lazy("Suivi"),
-            {"fields": ["state", "created_by", "created_at", "closed_at"]},
+            {"fields": ["state", "opened_by", "created_at", "closed_at"]},
         ),
     ]
     inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
+
+    @admin.display(description=gettext_lazy("créé par"))
+    def opened_by(self, incident):
+        return link(incident.reader, incident.created_by, incident.created_by.name)
 
     @admin.display(description=gettext_lazy("version en vigueur"))
     def version_in_force(self, incident):
@@ -96,18 +130,12 @@ class IncidentAdmin(Moves, admin.ModelAdmin):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
-        touched = {
-            formset.model._meta.model_name: len(
-                formset.new_objects + formset.changed_objects + formset.deleted_objects
-            )
-            for formset in formsets
-        }
         audit.record(
             "incident.changed" if change else "incident.created",
             request=request,
             incident=form.instance.reference,
             fields=form.changed_data,
-            rows={model: number for model, number in touched.items() if number},
+            rows=touched(formsets),
         )
 
     def close(self, request, object_id):
@@ -123,11 +151,62 @@ class IncidentAdmin(Moves, admin.ModelAdmin):
         )
 
 
+class ClaimsForm(forms.Form):
+    """One source and one date, and a state for each category that the source speaks of."""
+
+    source = forms.CharField(
+        label=gettext_lazy("Source"),
+        max_length=250,
+        help_text=gettext_lazy("Document, courriel ou appel, et son auteur."),
+        widget=AdminTextInputWidget,
+    )
+    stated_on = forms.DateField(
+        label=gettext_lazy("Affirmé le"),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+
+    def __init__(self, target: Target, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        live = Claim.objects.live().filter(target=target)
+        self.live = {claim.category: claim.get_state_display() for claim in live}
+        for category in DataCategory:
+            self.fields[category] = forms.ChoiceField(
+                label=category.label,
+                choices=[("", _("ne change pas")), *ClaimState.choices],
+                required=False,
+            )
+
+    @property
+    def common(self):
+        return [self["source"], self["stated_on"]]
+
+    @property
+    def rows(self):
+        """(field, what is said today) of each category."""
+        return [
+            (self[category], self.live.get(category, _("rien n'est saisi")))
+            for category in DataCategory
+        ]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The categories that were given a state."""
+        chosen = {category: self.cleaned_data.get(category) for category in DataCategory.values}
+        return {category: state for category, state in chosen.items() if state}
+
+    def clean(self):
+        cleaned = super().clean()
+        if not self.states:
+            raise ValidationError(_("Choisissez l'état d'au moins une donnée."))
+        return cleaned
+
+
 class ClaimInline(admin.TabularInline):
     """Claims are added, never edited: a new one supersedes the one that was live."""
 
     model = Claim
-    extra = 3
+    form = CellForm
+    extra = 1
     fields = ["category", "state", "source", "stated_on", "superseded_at"]
     readonly_fields = ["superseded_at"]
     ordering = ["superseded_at", "pk"]
@@ -148,7 +227,9 @@ class TargetAdmin(admin.ModelAdmin):
     list_filter = ["operator"]
     search_fields = ["incident__reference"]
     readonly_fields = ["incident", "operator"]
+    formfield_overrides = lines(6)
     inlines = [ClaimInline]
+    change_form_template = "admin/incidents/target/change_form.html"
 
     def has_add_permission(self, request):
         return False
@@ -158,6 +239,46 @@ class TargetAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def get_urls(self):
+        several = self.admin_site.admin_view(self.claims)
+        return [
+            path("<path:object_id>/affirmations/", several, name="incidents_target_claims"),
+            *super().get_urls(),
+        ]
+
+    def claims(self, request, object_id):
+        """What an operator says in one document: many categories, one source, one date."""
+        target = self.get_object(request, object_id)
+        if target is None or not self.has_change_permission(request, target):
+            raise PermissionDenied
+        if not request.user.has_perm("incidents.add_claim"):
+            raise PermissionDenied
+        form = ClaimsForm(target, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                lifecycle.record_claims(
+                    target,
+                    form.states,
+                    source=form.cleaned_data["source"],
+                    stated_on=form.cleaned_data["stated_on"],
+                    by=request.user,
+                    request=request,
+                )
+            except IntegrityError:
+                messages.error(request, _("Quelqu'un d'autre vient de saisir. Relisez la liste."))
+            else:
+                messages.success(request, _("Les affirmations sont enregistrées."))
+            return redirect("admin:incidents_target_change", target.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Saisir plusieurs affirmations"),
+            "subtitle": None,
+            "object": target,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/incidents/target/claims.html", context)
 
     def save_formset(self, request, form, formset, change):
         for claim in formset.save(commit=False):

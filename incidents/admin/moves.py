@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.completeness import Gap
+from incidents.review import Review
 
 
 class ReasonForm(forms.Form):
@@ -46,6 +47,7 @@ class Moves:
         form: type[forms.Form] = forms.Form,
         gaps: list[Gap] = (),
         hidden: dict[str, str] | None = None,
+        review: Review | None = None,
     ):
         filled = form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and filled.is_valid():
@@ -65,6 +67,7 @@ class Moves:
             "form": filled,
             "gaps": gaps,
             "hidden": hidden or {},
+            "review": review,
             "subtitle": None,
             "confirm": _("Confirmer"),
         }

@@ -7,12 +7,14 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import exposure, notices, pages
+from incidents import exposure, notices, pages, review
+from incidents.admin.lines import lines
 from incidents.admin.moves import Moves, ReasonForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
 from incidents.models.notice import VersionState
 from members import audit
+from members.admin.links import Readers, link
 from members.models import Member
 
 
@@ -28,7 +30,7 @@ class NoticeForm(forms.ModelForm):
 
 
 class ApprovalForm(forms.Form):
-    """Carries the digest of the facts that the approver has read."""
+    """Carries the digest of the facts that stood on the page which the approver read."""
 
     read = forms.CharField(widget=forms.HiddenInput)
 
@@ -44,14 +46,14 @@ class PreviewForm(forms.Form):
 
 
 @admin.register(NoticeVersion)
-class NoticeVersionAdmin(Moves, admin.ModelAdmin):
+class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
     """A draft belongs to its author; from its submission on, nobody edits it."""
 
     list_display = [
         "__str__",
         "headline",
         "state",
-        "material",
+        "importance",
         "author",
         "approver",
         "published_at",
@@ -59,19 +61,20 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
     list_filter = ["state"]
     list_select_related = ["incident", "author", "approver"]
     search_fields = ["incident__reference", "headline"]
-    autocomplete_fields = ["incident"]
+    formfield_overrides = lines(6)
     followed = [
         "number",
         "state",
-        "author",
-        "approver",
+        "written_by",
+        "approved_by",
         "submitted_at",
         "published_at",
         "withdrawn_at",
         "withdrawn_reason",
         "digest",
     ]
-    readonly_fields = followed
+    readonly_fields = [*followed, "importance"]
+    in_words = {"material": "importance"}
     fieldsets = [
         (None, {"fields": ["incident", "headline", "public_summary"]}),
         (
@@ -87,6 +90,30 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
         if not change:
             kwargs["form"] = NoticeForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request, obj=None):
+        """In words where nobody may change it: the admin's red cross would say that « non » is wrong."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {"fields": [self.in_words.get(name, name) for name in options["fields"]]})
+            for title, options in fieldsets
+        ]
+
+    @admin.display(description=gettext_lazy("rédigée par"))
+    def written_by(self, version):
+        return link(version.reader, version.author, version.author.name)
+
+    @admin.display(description=gettext_lazy("approuvée par"))
+    def approved_by(self, version):
+        if version.approver is None:
+            return _("personne encore")
+        return link(version.reader, version.approver, version.approver.name)
+
+    @admin.display(description=gettext_lazy("changement important"), ordering="material")
+    def importance(self, version):
+        return _("oui") if version.material else _("non")
 
     def get_readonly_fields(self, request, obj=None):
         return [*self.readonly_fields, "incident"] if obj else self.readonly_fields
@@ -170,13 +197,14 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
 
     def submit(self, request, object_id):
         version = self.object_to_move(request, object_id, "incidents.change_noticeversion")
-        missing = gaps(version, notices.facts_of(version))
+        facts = notices.facts_of(version)
         return self.move(
             request,
             version,
             title=_("Soumettre la version"),
             text=_("Le texte ne pourra plus changer. Une autre personne devra l'approuver."),
-            gaps=missing,
+            gaps=gaps(version, facts),
+            review=review.of(version, facts),
             act=lambda data: notices.submit(version, by=request.user, request=request),
             refusals={
                 notices.Incomplete: _("Il manque des éléments : la version n'est pas soumise."),
@@ -197,6 +225,7 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
             form=ApprovalForm,
             hidden={"read": notices.facts_digest(facts)},
             gaps=gaps(version, facts),
+            review=review.of(version, facts),
             act=lambda data: notices.publish(
                 version, by=request.user, read=data["read"], request=request
             ),

@@ -2,7 +2,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.written_once import WrittenOnce, WrittenOnceQuerySet
+from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
 class AcknowledgementQuerySet(WrittenOnceQuerySet):
@@ -19,7 +19,7 @@ class AcknowledgementQuerySet(WrittenOnceQuerySet):
         return self.filter(acknowledged_at__isnull=True)._move(acknowledged_at=timezone.now())
 
 
-class Acknowledgement(models.Model):
+class Acknowledgement(WrittenOnceModel):
     """What one member was shown of one version, and when he said that he had read it.
 
     `fingerprint` is the SHA-256 of the version's digest and of `shown`, in canonical JSON.
@@ -27,7 +27,7 @@ class Acknowledgement(models.Model):
 
     member = models.ForeignKey(
         "members.Member",
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         related_name="acknowledgements",
         verbose_name=_("adhérent"),
     )
@@ -56,11 +56,3 @@ class Acknowledgement(models.Model):
 
     def __str__(self):
         return f"{self.member} · {self.version}"
-
-    def save(self, *args, **kwargs):
-        if not self._state.adding:
-            raise WrittenOnce
-        super().save(*args, **kwargs)
-
-    def delete(self, *args, **kwargs):
-        raise WrittenOnce

@@ -3,8 +3,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.written_once import WrittenOnce, WrittenOnceQuerySet
 from members.models.category import DataCategory
+from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
 class ClaimState(models.TextChoices):
@@ -27,7 +27,7 @@ class ClaimQuerySet(WrittenOnceQuerySet):
         return self.filter(superseded_by__isnull=True)._move(superseded_by=claim)
 
 
-class Claim(models.Model):
+class Claim(WrittenOnceModel):
     """One statement about one category at one operator, with its source and its date.
 
     Written by `incidents.lifecycle.record_claim`, which supersedes the one that was live.
@@ -35,7 +35,7 @@ class Claim(models.Model):
 
     target = models.ForeignKey(
         "incidents.Target",
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         related_name="claims",
         verbose_name=_("opérateur touché"),
     )
@@ -49,7 +49,7 @@ class Claim(models.Model):
     superseded_at = models.DateTimeField(_("remplacé le"), null=True, editable=False)
     superseded_by = models.OneToOneField(
         "self",
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         null=True,
         editable=False,
         related_name="supersedes",
@@ -82,11 +82,3 @@ class Claim(models.Model):
 
     def __str__(self):
         return f"{self.get_category_display()} · {self.get_state_display()}"
-
-    def save(self, *args, **kwargs):
-        if not self._state.adding:
-            raise WrittenOnce
-        super().save(*args, **kwargs)
-
-    def delete(self, *args, **kwargs):
-        raise WrittenOnce

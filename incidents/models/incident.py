@@ -1,7 +1,6 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -55,7 +54,7 @@ class Incident(models.Model):
     closed_at = models.DateTimeField(_("clos le"), null=True, editable=False)
     dpo_name = models.CharField(_("délégué à la protection des données"), max_length=150)
     dpo_email = models.EmailField(_("adresse e-mail du délégué"))
-    dpo_address = models.CharField(_("adresse postale du délégué"), max_length=250, blank=True)
+    dpo_address = models.TextField(_("adresse postale du délégué"), max_length=250, blank=True)
     public_phone = models.CharField(_("téléphone pour le public"), max_length=30, blank=True)
 
     objects = IncidentQuerySet.as_manager()
@@ -75,9 +74,6 @@ class Incident(models.Model):
 
     def __str__(self):
         return self.reference
-
-    def get_absolute_url(self):
-        return reverse("incident", args=[self.reference])
 
     @property
     def is_closed(self) -> bool:

@@ -4,7 +4,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.written_once import WrittenOnce, WrittenOnceQuerySet
+from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
 class VersionState(models.TextChoices):
@@ -53,7 +53,7 @@ class NoticeVersionQuerySet(WrittenOnceQuerySet):
         )
 
 
-class NoticeVersion(models.Model):
+class NoticeVersion(WrittenOnceModel):
     """What members read about an incident: one version, immutable from its submission on.
 
     A correction is another version that says what changed. Publication freezes the facts of the
@@ -186,19 +186,14 @@ class NoticeVersion(models.Model):
     def __str__(self):
         return f"{self.incident} · v{self.number}"
 
-    def save(self, *args, **kwargs):
+    def _may_be_saved(self) -> bool:
+        """A draft is, until its submission; the copy in memory may be older than that."""
         if self.state != VersionState.DRAFT:
-            raise WrittenOnce
-        if not self._state.adding and not self._is_still_a_draft():
-            raise WrittenOnce
-        super().save(*args, **kwargs)
-
-    def delete(self, *args, **kwargs):
-        raise WrittenOnce
-
-    def _is_still_a_draft(self) -> bool:
-        # the copy in memory may be older than a submission by someone else
-        return type(self).objects.filter(pk=self.pk, state=VersionState.DRAFT).exists()
+            return False
+        return (
+            self._state.adding
+            or type(self).objects.filter(pk=self.pk, state=VersionState.DRAFT).exists()
+        )
 
     @property
     def is_draft(self) -> bool:

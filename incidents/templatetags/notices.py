@@ -1,6 +1,7 @@
 """What pages of other apps show about incidents, without importing this one."""
 
 from django import template
+from django.db.models import Count
 
 from incidents import banners
 from incidents.acknowledgements import Reading, readings
@@ -49,11 +50,21 @@ def recent_acknowledgements(context):
     return {"acknowledgements": read[:RECENT]}
 
 
-@register.inclusion_tag("incidents/_member_notices.html")
-def member_notices(member):
+@register.inclusion_tag("incidents/_member_notices.html", takes_context=True)
+def member_notices(context, member):
     """For staff: every version that `member` was shown, and whether he acknowledged it."""
     shown = Acknowledgement.objects.filter(member=member).select_related("version__incident")
-    return {"acknowledgements": shown.defer("shown", "version__facts")}
+    return {
+        "acknowledgements": shown.defer("shown", "version__facts"),
+        "perms": context["perms"],
+    }
+
+
+@register.inclusion_tag("incidents/_member_notices_summary.html")
+def member_notices_summary(member):
+    """For staff: how many versions `member` was shown, and how many he acknowledged."""
+    rows = Acknowledgement.objects.filter(member=member)
+    return rows.aggregate(shown=Count("pk"), read=Count("acknowledged_at"))
 
 
 def _is_member(context) -> bool:

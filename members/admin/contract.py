@@ -1,10 +1,12 @@
 from django.contrib import admin
 
+from members.admin.cells import CellForm
 from members.models import Contract, Delegation, Employer, Holding
 
 
 class DelegationInline(admin.TabularInline):
     model = Delegation
+    form = CellForm
     fields = ["operator", "domain", "start", "end", "convention_type", "csr"]
     show_change_link = True
     extra = 0
@@ -12,6 +14,7 @@ class DelegationInline(admin.TabularInline):
 
 class HoldingInline(admin.TabularInline):
     model = Holding
+    form = CellForm
     extra = 0
 
 

@@ -1,3 +1,7 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -8,11 +12,23 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from members import audit, nir
-from members.admin.readonly import LargeTable
-from members.models import Adhesion, AyantDroit, Member
+from members import audit, nir, trail
+from members.admin.cells import CellForm, touched
+from members.admin.links import Readers, link
+from members.admin.lists import LargeTable
+from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
+from members.models.sms import SmsState
+from members.sms.gateway import Problem
 
 SHOWN_EVENTS = 50
+TONES = {
+    SmsState.DELIVERED: "safe",
+    SmsState.SENT: "safe",
+    SmsState.UNKNOWN: "maybe",
+    SmsState.UNDELIVERED: "risk",
+    SmsState.FAILED: "risk",
+    SmsState.EXPIRED: "risk",
+}
 
 
 class PersonForm(forms.ModelForm):
@@ -52,9 +68,15 @@ class PersonForm(forms.ModelForm):
 
 
 class AdhesionInline(admin.TabularInline):
+    """An adhésion is ended, never deleted: ayants droit were covered by it, and exposure reads it."""
+
     model = Adhesion
+    form = CellForm
     autocomplete_fields = ["contract"]
     extra = 0
+
+    def has_delete_permission(self, request, obj=None):
+        return False
 
 
 class AyantDroitInline(admin.TabularInline):
@@ -90,7 +112,7 @@ class RevealForm(forms.Form):
     )
 
 
-class PersonAdmin(LargeTable):
+class PersonAdmin(Readers, LargeTable):
     """Masked NIR, and one page that shows it against a recorded reason."""
 
     form = PersonForm
@@ -111,9 +133,36 @@ class PersonAdmin(LargeTable):
             for title, options in fieldsets
         ]
 
+    def save_model(self, request, obj, form, change):
+        known = type(obj).objects.filter(pk=obj.pk).values_list("nir_digest", flat=True).first()
+        super().save_model(request, obj, form, change)
+        if change and known != obj.nir_digest:
+            told = self._told(request, obj)
+            audit.record("nir.replaced", known_before=known is not None, **told)
+
+    def save_related(self, request, form, formsets, change):
+        """Names what changed in the file, never what it holds."""
+        super().save_related(request, form, formsets, change)
+        fields = [name for name in form.changed_data if name != "new_nir"]
+        rows = touched(formsets)
+        if fields or rows or not change:
+            audit.record(
+                "person.changed" if change else "person.added",
+                fields=fields,
+                rows=rows,
+                **self._told(request, form.instance),
+            )
+
+    def _told(self, request, person) -> dict[str, Any]:
+        return {
+            "user": getattr(person, "user", None),
+            "request": request,
+            "person": f"{self.opts.model_name}/{person.pk}",
+        }
+
     @admin.display(description=_("numéro de sécurité sociale"))
     def nir_shown(self, person):
-        if not person.nir_sealed:
+        if not person.nir_sealed or not person.reader.has_perm("members.reveal_nir"):
             return person.nir_masked
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_nir", args=[person.pk])
         return format_html(
@@ -143,13 +192,7 @@ class PersonAdmin(LargeTable):
 
     @transaction.atomic
     def _reveal(self, request, person, reason: str) -> str:
-        audit.record(
-            "nir.revealed",
-            user=getattr(person, "user", None),
-            request=request,
-            person=f"{self.opts.model_name}/{person.pk}",
-            reason=reason,
-        )
+        audit.record("nir.revealed", reason=reason, **self._told(request, person))
         return person.nir
 
 
@@ -170,25 +213,29 @@ class MemberAdmin(PersonAdmin):
     list_select_related = ["user"]
     search_fields = ["=number", "birth_name__istartswith", "usage_name__istartswith"]
     search_help_text = _("Un numéro d'adhérent, ou le début d'un nom. Jamais un NIR.")
+    search_prompt = _("Cherchez un numéro ou un nom.")
     inlines = [AdhesionInline, AyantDroitInline]
-    autocomplete_fields = ["user"]
     fieldsets = [
-        (None, {"fields": ["number", "user", "phone_masked"]}),
+        (None, {"fields": ["number", "identifiant"]}),
         (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
         (_("Coordonnées"), {"fields": CONTACT}),
     ]
-    readonly_fields = ["user", "phone_masked", "nir_shown"]
+    readonly_fields = ["identifiant", "nir_shown"]
     change_form_template = "admin/members/member/change_form.html"
 
     @admin.display(description=_("nom"), ordering="birth_name")
     def last_name_shown(self, member):
         return member.last_name
 
+    @admin.display(description=_("identifiant de connexion"))
+    def identifiant(self, member):
+        return link(member.reader, member.user) if member.user else _("aucun compte")
+
     @admin.display(description=_("compte"))
     def account(self, member):
         if member.user is None:
             return _("aucun")
-        return _("ouvert") if member.user.may_sign_in else _("fermé ou suspendu")
+        return member.user.status
 
     @admin.display(description=_("téléphone de connexion"))
     def phone_masked(self, member):
@@ -199,16 +246,71 @@ class MemberAdmin(PersonAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)
-        follow = {}
-        if member and member.user:
-            follow = {
-                "device": getattr(member.user, "sms_device", None),
-                "texts": member.user.texts.order_by("-created_at")[:SHOWN_EVENTS],
-                "events": member.user.audit_events.select_related("actor")[:SHOWN_EVENTS],
-            }
+        follow = _follow(member.user if member else None)
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **follow}
         )
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """One text in the words of the support team."""
+
+    created_at: datetime
+    state: str
+    since: datetime
+    problem: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class EventLine:
+    at: datetime
+    label: str
+    by: str
+    address: str
+
+
+def _follow(user: User | None) -> dict[str, Any]:
+    """What the page of a member tells of his account, beside his file."""
+    if user is None:
+        return {"account": None, "flag": "", "last_sign_in": None, "texts": [], "events": []}
+    device = SmsDevice.objects.filter(user=user, flagged_at__isnull=False).first()
+    texts = user.texts.order_by("-created_at")[:SHOWN_EVENTS]
+    events = user.audit_events.select_related("actor")[:SHOWN_EVENTS]
+    return {
+        "account": user,
+        "account_tone": "safe" if user.may_sign_in else "risk",
+        "flag": Problem.words(device.flag) if device else "",
+        "flagged_at": device.flagged_at if device else None,
+        "last_sign_in": trail.last_sign_in(user),
+        "texts": [
+            TextLine(
+                created_at=text.created_at,
+                state=text.get_state_display(),
+                since=text.state_at,
+                problem=Problem.words(text.problem),
+                tone=TONES.get(text.state, "wait"),
+            )
+            for text in texts
+        ],
+        "events": [
+            EventLine(
+                at=event.at,
+                label=trail.label(event.action),
+                by=_author(event),
+                address=event.address,
+            )
+            for event in events
+        ],
+    }
+
+
+def _author(event: AuditEvent) -> str:
+    """Who did it: an agent by his name, the member himself otherwise."""
+    if event.actor is None or event.actor_id == event.user_id:
+        return ""
+    return event.actor.name or event.actor.identifiant
 
 
 @admin.register(AyantDroit)

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from members.admin.readonly import LargeTable, MachineRows
+from members.admin.lists import LargeTable, MachineRows
 from members.models import SmsMessage
 from members.sms.gateway import Problem
 
@@ -19,6 +19,7 @@ class SmsMessageAdmin(MachineRows, LargeTable):
         "problem_label",
     ]
     list_filter = ["state"]
+    show_facets = admin.ShowFacets.NEVER
     list_select_related = ["user__member"]
     search_fields = ["=user__identifiant", "=user__member__number", "=id"]
     search_help_text = _("Un identifiant, un numéro d'adhérent ou une référence de SMS.")
@@ -50,4 +51,4 @@ class SmsMessageAdmin(MachineRows, LargeTable):
 
     @admin.display(description=_("problème"))
     def problem_label(self, text):
-        return dict(Problem.choices).get(text.problem, text.problem)
+        return Problem.words(text.problem)

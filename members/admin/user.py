@@ -1,7 +1,8 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from members.admin.readonly import LargeTable
+from members import audit
+from members.admin.lists import LargeTable
 from members.models import User
 
 
@@ -9,21 +10,29 @@ from members.models import User
 class UserAdmin(LargeTable):
     """Accounts. No page here shows or sets a password: members reset theirs, staff are enrolled."""
 
-    list_display = ["identifiant", "name", "is_staff", "is_active", "suspended_at"]
+    list_display = ["identifiant", "name", "kind", "status"]
     search_fields = ["=identifiant", "=member__number", "name"]
     search_help_text = _("Un identifiant, un numéro d'adhérent ou un nom d'agent.")
     fields = [
         "identifiant",
+        "kind",
         "name",
         "email",
         "is_active",
         "suspended_at",
-        "is_staff",
         "groups",
         "created_at",
     ]
-    readonly_fields = ["identifiant", "is_staff", "created_at"]
+    readonly_fields = ["identifiant", "kind", "created_at"]
     filter_horizontal = ["groups"]
+
+    @admin.display(description=_("personne"))
+    def kind(self, user):
+        return _("équipe de la mutuelle") if user.is_staff else _("adhérent")
+
+    @admin.display(description=_("état"))
+    def status(self, user):
+        return user.status
 
     def has_add_permission(self, request):
         return False
@@ -38,3 +47,37 @@ class UserAdmin(LargeTable):
     def has_change_permission(self, request, obj=None):
         may = super().has_change_permission(request, obj)
         return may and (obj is None or not obj.is_staff or request.user.is_superuser)
+
+    def save_model(self, request, obj, form, change):
+        before = User.objects.get(pk=obj.pk)
+        super().save_model(request, obj, form, change)
+        for action in _moves(before, obj):
+            audit.record(action, user=obj, request=request)
+
+    def save_related(self, request, form, formsets, change):
+        user = form.instance
+        before = _roles(user)
+        super().save_related(request, form, formsets, change)
+        after = _roles(user)
+        if before != after:
+            audit.record(
+                "staff.roles_changed",
+                user=user,
+                request=request,
+                given=sorted(after - before),
+                taken=sorted(before - after),
+            )
+
+
+def _moves(before: User, after: User) -> list[str]:
+    """The actions that tell how an account got from one state to the other."""
+    made = {
+        "account.closed": before.is_active and not after.is_active,
+        "account.suspended": before.suspended_at is None and after.suspended_at is not None,
+        "account.reopened": after.may_sign_in and not before.may_sign_in,
+    }
+    return [action for action, is_made in made.items() if is_made]
+
+
+def _roles(user: User) -> set[str]:
+    return set(user.groups.values_list("name", flat=True))

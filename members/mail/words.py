@@ -29,6 +29,7 @@ SUBJECTS = {
     "factor_removed": _("Un moyen de connexion a été retiré"),
     "codes_made": _("De nouveaux codes de secours ont été créés"),
     "recovery_started": _("Une récupération de votre espace est en cours"),
+    "trail_anchor": _("Ancre du journal"),
     "blocked": _("Votre espace est protégé"),
 }
 

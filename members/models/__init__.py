@@ -1,4 +1,4 @@
-from members.models.audit import AuditEvent, AuditLink
+from members.models.audit import AuditCheckpoint, AuditEvent, AuditLink
 from members.models.browser import KnownBrowser
 from members.models.challenge import Challenge
 from members.models.contact import EmailChange, PhoneChange
@@ -18,6 +18,7 @@ from members.models.user import User
 
 __all__ = [
     "Adhesion",
+    "AuditCheckpoint",
     "AuditEvent",
     "AuditLink",
     "AyantDroit",

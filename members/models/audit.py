@@ -3,35 +3,26 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-class AppendOnly(Exception):
-    """The trail is written once: nothing there changes or disappears."""
+from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
-class AppendOnlyQuerySet(models.QuerySet):
-    def update(self, **kwargs):
-        raise AppendOnly
-
-    def delete(self):
-        raise AppendOnly
+class TrailQuerySet(WrittenOnceQuerySet):
+    def end_of_retention(self) -> int:
+        """Deletes what has served its time: `members.audit.purge` alone asks. How many rows."""
+        return self._raw_delete(self.db)
 
 
-class AppendOnlyModel(models.Model):
-    objects = AppendOnlyQuerySet.as_manager()
+class TrailModel(WrittenOnceModel):
+    objects = TrailQuerySet.as_manager()
 
     class Meta:
         abstract = True
 
-    def save(self, *args, **kwargs):
-        if not self._state.adding:
-            raise AppendOnly
-        super().save(*args, **kwargs)
 
-    def delete(self, *args, **kwargs):
-        raise AppendOnly
+KEPT_DAYS = 365  # signin.md §5; the database's triggers refuse to delete anything younger
 
 
-class AuditEvent(AppendOnlyModel):
+class AuditEvent(TrailModel):
     """Something that happened: who, about whom, when, from where. Written by `members.audit.record`."""
 
     at = models.DateTimeField(_("quand"), default=timezone.now)
@@ -59,6 +50,7 @@ class AuditEvent(AppendOnlyModel):
         verbose_name = _("événement")
         verbose_name_plural = _("journal")
         ordering = ["-id"]
+        permissions = [("export_auditevent", _("Peut exporter le journal"))]
         indexes = [
             models.Index(fields=["user", "-at"], name="audit_by_user"),
             models.Index(fields=["action", "-at"], name="audit_by_action"),
@@ -68,12 +60,27 @@ class AuditEvent(AppendOnlyModel):
         return f"{self.at:%d/%m/%Y %H:%M:%S} · {self.action}"
 
 
-class AuditLink(AppendOnlyModel):
+class AuditLink(TrailModel):
     """One link of the chain: an event's place, and a digest over the event and the link before."""
 
     position = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="link")
     chain = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self):
+        return str(self.position)
+
+
+class AuditCheckpoint(TrailModel):
+    """Up to `position` the trail was verified, then deleted after its year; `chain` is where it goes on."""
+
+    position = models.BigIntegerField(primary_key=True)
+    chain = models.CharField(max_length=64)
+    events = models.BigIntegerField(_("événements supprimés"))
+    at = models.DateTimeField(_("quand"), default=timezone.now)
 
     class Meta:
         ordering = ["position"]

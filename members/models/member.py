@@ -8,6 +8,7 @@ from members import nir, phones, sealing
 from members.models.period import Period, PeriodQuerySet, gap_in
 
 NIR_PURPOSE = "nir"
+NEED_DIFFERENT_RANKS = _("Deux personnes nées le même jour ont besoin de rangs différents.")
 
 
 class PrefixIndex(models.Index):
@@ -114,7 +115,7 @@ class Person(models.Model):
 
     @property
     def nir(self) -> str:
-        """The NIR in clear, or an empty string. Whoever shows it records why: audit.nir_revealed."""
+        """The NIR in clear, or an empty string. Whoever shows it records why: « nir.revealed »."""
         return sealing.unseal(self.nir_sealed) if self.nir_sealed else ""
 
     @property
@@ -172,6 +173,10 @@ class Member(Person):
                 raise ValidationError({"phone": error}) from None
         if self.user_id and self.user.is_staff:
             raise ValidationError({"user": _("Un compte de l'équipe n'est jamais un adhérent.")})
+        if self.pk and self.birth_date:
+            born_so = {"birth_date": self.birth_date, "birth_rank": self.birth_rank}
+            if self.ayants_droit.filter(**born_so).exists():
+                raise ValidationError(NEED_DIFFERENT_RANKS)
 
     @property
     def kind_label(self) -> str:
@@ -227,9 +232,7 @@ class AyantDroit(Period, Person):
             models.UniqueConstraint(
                 fields=["member", "birth_date", "birth_rank"],
                 name="ayantdroit_told_apart_by_birth_date_and_rank",
-                violation_error_message=_(
-                    "Deux personnes nées le même jour ont besoin de rangs différents."
-                ),
+                violation_error_message=NEED_DIFFERENT_RANKS,
             ),
         ]
 
@@ -238,9 +241,17 @@ class AyantDroit(Period, Person):
         return Link(self.link).label_of(self)
 
     def clean(self):
-        """Keeps the period within the member's adhésions. (domain.md §4.3)"""
+        """Tells him apart from the member too, and keeps his period within the adhésions.
+
+        The constraint sees ayants droit only. (domain.md §4.2, §4.3)
+        """
         super().clean()
-        if self.member_id and self.start:
+        if not self.member_id:
+            return
+        born = (self.member.birth_date, self.member.birth_rank)
+        if (self.birth_date, self.birth_rank) == born:
+            raise ValidationError(NEED_DIFFERENT_RANKS)
+        if self.start:
             gap = gap_in(self.start, self.end, self.member.adhesions.all())
             if gap:
                 raise ValidationError(

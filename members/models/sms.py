@@ -53,7 +53,7 @@ _MOVES = {
     SmsState.DELIVERED: set(),
     SmsState.UNDELIVERED: set(),
     SmsState.FAILED: set(),
-    # dead when we gave it up, yet a receipt may prove that an uncertain send went through
+    # given up: the code is dead, and a late receipt changes nothing any more
     SmsState.EXPIRED: set(),
     SmsState.CANCELLED: set(),
 }

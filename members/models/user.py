@@ -79,6 +79,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_active and self.suspended_at is None
 
     @property
+    def status(self) -> str:
+        """« ouvert », « suspendu » or « fermé », as staff read it."""
+        if not self.is_active:
+            return _("fermé")
+        return _("suspendu") if self.suspended_at else _("ouvert")
+
+    @property
     def phone(self) -> str:
         """The phone of the member's profile in E.164, or an empty string."""
         try:

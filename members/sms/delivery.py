@@ -22,7 +22,7 @@ from members import audit, phones
 from members.limits import limit
 from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import phone_digest
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 from members.sms import routing, words
 from members.sms.gateway import NotSent, Problem, Receipt, Rejected, Text, Uncertain
 
@@ -71,13 +71,17 @@ def _written(message: SmsMessage) -> Text:
     if challenge is None:
         return text(body=words.notice(message.notice), lifetime=NOTICE_LIFETIME)
     left = (challenge.expires_at - timezone.now()).total_seconds()
+    lifetime = max(1, min(int(left) - 30, 180))
+    if message.channel == Channel.CALL:
+        body = words.spoken_code(purpose=challenge.purpose, code=challenge.code())
+        return text(body=body, lifetime=lifetime, channel=Channel.CALL)
     body = words.one_time_code(
         purpose=challenge.purpose,
         code=challenge.code(),
         reference=challenge.reference,
         seconds_left=left,
     )
-    return text(body=body, lifetime=max(1, min(int(left) - 30, 180)))
+    return text(body=body, lifetime=lifetime)
 
 
 def _destination(message: SmsMessage) -> str:
@@ -224,6 +228,7 @@ def _record_sent(message: SmsMessage, route: str) -> None:
         text=str(message.pk),
         phone=phones.masked(phone) if phone else "",
         route=route,
+        channel=message.channel,
     )
 
 

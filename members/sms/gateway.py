@@ -16,7 +16,7 @@ from django.db.models import TextChoices
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 
 
 class Problem(TextChoices):
@@ -42,6 +42,11 @@ class Problem(TextChoices):
     CODE_DEAD = "code_dead", _("code expiré avant l'envoi")
     GATEWAY_BUG = "gateway_bug", _("erreur du portail")
 
+    @classmethod
+    def words(cls, code: str) -> str:
+        """The words for a stored code; the code itself where an older release had other ones."""
+        return str(dict(cls.choices).get(code, code))
+
     @property
     def is_the_numbers_fault(self) -> bool:
         """True when no other text to this number will do better: the device is flagged."""
@@ -65,6 +70,7 @@ class Text:
     body: str = field(repr=False)
     lifetime: int  # seconds after which the provider must give up
     user: str = ""  # whose it is, for the demo phone; never given to a provider
+    channel: Channel = Channel.TEXT  # a call speaks the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class Uncertain(SmsError):
 
 
 class Gateway(Protocol):
+    can_call: bool  # whether it also speaks texts whose channel is a call
+
     def send(self, text: Text) -> str:
         """Hands `text` over and returns the provider's reference. Raises an `SmsError` only.
 
@@ -144,6 +152,11 @@ def get_gateway(path: str) -> Gateway:
 
 # A forked child must not speak through its parent's sockets.
 os.register_at_fork(after_in_child=get_gateway.cache_clear)
+
+
+def offers_calls() -> bool:
+    """Whether some route speaks codes. A gateway that says nothing of calls makes none."""
+    return any(getattr(get_gateway(path), "can_call", False) for path in routes())
 
 
 def routes() -> list[str]:

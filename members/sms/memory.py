@@ -15,12 +15,15 @@ class Sent:
     body: str
     user: str
     at: datetime
+    channel: str = "text"
 
 
 outbox: deque[Sent] = deque(maxlen=500)
 
 
 class MemoryGateway:
+    can_call = True
+
     def send(self, text: Text) -> str:
-        outbox.append(Sent(to=text.to, body=text.body, user=text.user, at=timezone.now()))
+        outbox.append(Sent(text.to, text.body, text.user, timezone.now(), text.channel))
         return f"memory-{text.id}"

@@ -4,6 +4,7 @@ import logging
 import random
 import time
 
+from members.models.sms import Channel
 from members.sms.breaker import Call, breaker_of
 from members.sms.gateway import (
     AccountFault,
@@ -38,6 +39,8 @@ def send(text: Text) -> tuple[str, str]:
     begin_before = time.monotonic() + CALLS_BEGIN_WITHIN
     problem = Problem.NO_ROUTE
     for route in routes():
+        if text.channel == Channel.CALL and not getattr(get_gateway(route), "can_call", False):
+            continue
         try:
             return route, _send_by(route, text, begin_before)
         except NotSent as error:

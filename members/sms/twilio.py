@@ -13,9 +13,10 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
+from twilio.twiml.voice_response import VoiceResponse
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 from members.sms.gateway import (
     AccountFault,
     Busy,
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0
+RINGING = 30  # seconds
 CONNECTIONS = 32  # kept open: more than the threads of a worker, or calls would dial each time
 
 # The one table of Twilio's numbers: HTTP statuses, and the codes of https://www.twilio.com/docs/api/errors.
@@ -69,6 +71,14 @@ _MEANINGS: dict[int, tuple[type[SmsError], Problem]] = {
     30007: (Rejected, Problem.FILTERED),
     30008: (Rejected, Problem.LOST),
     30036: (Rejected, Problem.HANDSET_OFF),
+}
+
+_CALL_STATES = {
+    "completed": SmsState.DELIVERED,
+    "busy": SmsState.UNDELIVERED,
+    "no-answer": SmsState.UNDELIVERED,
+    "failed": SmsState.FAILED,
+    "canceled": SmsState.FAILED,
 }
 
 _STATES = {
@@ -111,15 +121,14 @@ class TwilioGateway:
         else:
             self._sender = {"from_": settings.TWILIO_FROM}
 
+    @property
+    def can_call(self) -> bool:
+        return bool(settings.TWILIO_VOICE_FROM)
+
     def send(self, text: Text) -> str:
+        post = self._call if text.channel == Channel.CALL else self._text
         try:
-            message = self._client.messages.create(
-                to=text.to,
-                body=text.body,
-                validity_period=text.lifetime,
-                status_callback=callback_url(text.id),
-                **self._sender,
-            )
+            created = post(text)
         except TwilioException as error:
             # « from None » here and below: Twilio's words repeat the number.
             raise _refusal(error) from None
@@ -127,7 +136,31 @@ class TwilioGateway:
             raise (Unreachable() if _never_left(error) else Uncertain()) from None
         except ValueError:  # accepted, with an answer that is no JSON
             raise Uncertain from None
-        return message.sid or ""
+        return created.sid or ""
+
+    def _text(self, text: Text):
+        return self._client.messages.create(
+            to=text.to,
+            body=text.body,
+            validity_period=text.lifetime,
+            status_callback=callback_url(text.id),
+            **self._sender,
+        )
+
+    def _call(self, text: Text):
+        """The words go along with the call: no address of ours, and none of Twilio's, holds a code."""
+        spoken = VoiceResponse()
+        for _time in range(3):
+            spoken.say(text.body, language="fr-FR")
+            spoken.pause(length=1)
+        return self._client.calls.create(
+            to=text.to,
+            from_=settings.TWILIO_VOICE_FROM,
+            twiml=str(spoken),
+            timeout=RINGING,
+            status_callback=callback_url(text.id),
+            status_callback_event=["completed"],
+        )
 
 
 class _Adapter(HTTPAdapter):
@@ -187,7 +220,9 @@ def is_genuine(message_id: UUID, fields: QueryDict, signature: str) -> bool:
 
 def read_receipt(fields: QueryDict) -> Receipt | None:
     """A receipt in our words, or None when it says nothing that we follow."""
-    state = _STATES.get(fields.get("MessageStatus", ""))
+    state = _STATES.get(fields.get("MessageStatus", "")) or _CALL_STATES.get(
+        fields.get("CallStatus", "")
+    )
     if state is None:
         return None
     kind, problem = _MEANINGS.get(_number(fields.get("ErrorCode")), (None, None))
@@ -196,6 +231,6 @@ def read_receipt(fields: QueryDict) -> Receipt | None:
     is_bad = state in (SmsState.UNDELIVERED, SmsState.FAILED)
     return Receipt(
         state=state,
-        provider_id=fields.get("MessageSid", "")[:64],
+        provider_id=(fields.get("MessageSid") or fields.get("CallSid", ""))[:64],
         problem=(problem or Problem.LOST) if is_bad else None,
     )

@@ -72,6 +72,14 @@ def one_time_code(*, purpose: str, code: str, reference: str, seconds_left: floa
     return f"{sentence}\n\n@{settings.PUBLIC_HOST} #{code}"
 
 
+def spoken_code(*, purpose: str, code: str) -> str:
+    """What a call says, digit by digit. Said three times by the gateway, so that pen and paper keep up."""
+    return _(
+        "Bonjour. La Mutuelle du Rivage vous donne votre %(what)s. Notez-le. %(digits)s. "
+        "Ne le donnez à personne."
+    ) % {"what": _FOR[Purpose(purpose)], "digits": " . ".join(code)}
+
+
 def notice(kind: str) -> str:
     return str(NOTICES[kind])
 

@@ -4,7 +4,7 @@ from math import ceil
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -14,15 +14,16 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from members import codes, signin
+from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
 from members.days import from_hour
-from members.forms import CodeForm, SignInForm, safe_next
+from members.forms import CodeForm, PasswordForm, SignInForm, safe_next
 from members.gate import Busy
 from members.limits import limit
 from members.models import Challenge
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 from members.sms.breaker import is_disturbed
+from members.sms.gateway import offers_calls
 from members.throttle import Throttled
 
 # Why a browser is back at the first page: shown once, from the address, so that no session is needed.
@@ -42,6 +43,9 @@ def sign_in(request):
         return _check_password(request)
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.user.is_authenticated:
         return redirect(signin.landing(request, safe_next(request.GET.get("next", ""), request)))
+    if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and sessions.sleeper(request):
+        form = PasswordForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+        return render(request, "members/reopen.html", {"form": form})
     form = SignInForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
     return _sign_in_page(request, form, notice=REASONS.get(request.GET.get("motif"), ""))
 
@@ -64,6 +68,29 @@ def _check_password(request):
     except Busy:
         return busy(reverse("signin"))
     return redirect("signin_code")
+
+
+@login_not_required
+@require_POST
+def reopen(request):
+    form = PasswordForm(request.POST)
+    if not form.is_valid():
+        return render(request, "members/reopen.html", {"form": form})
+    typed = form.cleaned_data
+    try:
+        where = signin.reopen(request, typed["password"], safe_next(typed["next"], request))
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+    except signin.PasswordRefused:
+        form.add_error("password", _("Ce mot de passe n'est pas le bon."))
+        return render(request, "members/reopen.html", {"form": form})
+    except Throttled as refusal:
+        form.add_error(None, wait_message(refusal))
+        page = render(request, "members/reopen.html", {"form": form}, status=429)
+        return too_many(page, refusal)
+    except Busy:
+        return busy(reverse("signin"))
+    return redirect(where)
 
 
 def _sign_in_page(request, form, status=200, notice=""):
@@ -152,6 +179,7 @@ def _code_page(request, step, form, status=200):
             "delivery": _delivery(challenge),
             "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
             "sms_disturbed": is_disturbed(),
+            "offers_calls": offers_calls(),
         }
     return render(request, "members/code.html", context, status=status)
 
@@ -177,6 +205,19 @@ def _delivery(challenge: Challenge) -> str:
 @login_not_required
 @require_POST
 def resend(request):
+    return _send_again(request, Channel.TEXT, _("Le même code vous est envoyé à nouveau."))
+
+
+@login_not_required
+@require_POST
+def call(request):
+    """The same code, spoken: for who reads no text, or gets none."""
+    if not offers_calls():
+        raise Http404
+    return _send_again(request, Channel.CALL, _("Nous vous appelons. Préparez de quoi écrire."))
+
+
+def _send_again(request, channel: Channel, done: str):
     try:
         step = signin.pending(request)
         if step.challenge_id is None:
@@ -185,13 +226,13 @@ def resend(request):
     except signin.PendingLost as lost:
         return _back_to_start(request, lost)
     try:
-        codes.resend(challenge, counted_address(client_address(request)))
+        codes.resend(challenge, counted_address(client_address(request)), channel)
     except Throttled as refusal:
         messages.warning(request, wait_message(refusal))
     except codes.DeadCode:
         messages.warning(request, _("Ce code arrive à sa fin. Recommencez la connexion."))
     else:
-        messages.success(request, _("Le même code vous est envoyé à nouveau."))
+        messages.success(request, done)
     return redirect("signin_code")
 
 
@@ -223,7 +264,7 @@ def wait_message(refusal: Throttled) -> str:
     sentences = {
         "tries": _("Trop d'essais. Réessayez %(from_hour)s."),
         "texts": _(
-            "Nous ne pouvons pas envoyer d'autre SMS tout de suite. Réessayez %(from_hour)s."
+            "Nous ne pouvons pas vous envoyer de code tout de suite. Réessayez %(from_hour)s."
         ),
         "links": _("Trop de liens demandés. Réessayez %(from_hour)s."),
     }

@@ -21,7 +21,13 @@ def phone(request):
     if not settings.DEMO:
         raise Http404
     messages = [
-        {"to": phones.masked(sent.to), "body": sent.body, "sent_at": sent.at, "user": sent.user}
+        {
+            "to": phones.masked(sent.to),
+            "body": sent.body,
+            "sent_at": sent.at,
+            "user": sent.user,
+            "is_call": sent.channel == "call",
+        }
         for sent in reversed(list(memory.outbox))
     ]
     devices = TOTPDevice.objects.filter(confirmed=True, user__is_staff=True).select_related("user")

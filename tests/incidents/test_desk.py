@@ -1,14 +1,20 @@
 """From draft to banner in the admin: who may do what, and every move by POST."""
 
+import re
+from datetime import date
 from html import unescape
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils.html import strip_tags
 
-from incidents import banners, notices
+from incidents import banners, facts, lifecycle, notices
 from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
 from members.models import AuditEvent
+from members.models.category import DataCategory
 from portal.demo.incident import NOTICE
+from tests.forms import untouched
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 
@@ -133,6 +139,135 @@ def test_a_claim_in_the_admin_supersedes_the_live_one(as_staff, cast, february_2
     assert Claim.objects.filter(target=target, category="NIR").count() == 2
 
 
+def fields_of(rows):
+    return list(rows.order_by("pk").values())
+
+
+def test_an_incident_saved_untouched_keeps_every_word_and_every_line(as_staff, cast, february_2024):
+    assert february_2024.dpo_address.count("\n") == 2
+    target = february_2024.targets.first()
+    target.what_happened += "\n\nUn second paragraphe."
+    target.save()
+    tables = (
+        Incident.objects.filter(pk=february_2024.pk),
+        february_2024.targets,
+        february_2024.steps,
+        february_2024.services,
+    )
+    before = [fields_of(rows) for rows in tables]
+    digest = notices.facts_digest(facts.of(february_2024))
+    browser = as_staff(cast.auteur)
+    url = at("incident_change", february_2024)
+    answer = browser.post(url, untouched(browser.get(url), "incident_form"))
+    assert answer.status_code == 302, text(answer)
+    assert [fields_of(rows) for rows in tables] == before
+    assert notices.facts_digest(facts.of(february_2024)) == digest
+    event = AuditEvent.objects.get(action="incident.changed")
+    assert (event.details["fields"], event.details["rows"]) == ([], {})
+
+
+def test_a_draft_saved_untouched_keeps_every_paragraph(as_staff, cast, draft):  # noqa: F811
+    before = fields_of(NoticeVersion.objects)
+    browser = as_staff(cast.auteur)
+    url = at("noticeversion_change", draft)
+    assert browser.post(url, untouched(browser.get(url), "noticeversion_form")).status_code == 302
+    assert fields_of(NoticeVersion.objects) == before
+
+
+def test_a_correction_that_is_not_important_is_no_error(as_staff, cast, draft):  # noqa: F811
+    NoticeVersion.objects.filter(pk=draft.pk)._move(material=False)
+    browser = as_staff(cast.support)
+    for address in (at("noticeversion_changelist"), at("noticeversion_change", draft)):
+        assert "icon-no" not in text(browser.get(address))
+    page = strip_tags(text(browser.get(at("noticeversion_change", draft))))
+    assert re.search(r"Changement important\s*:\s+non", page)
+
+
+def test_the_title_of_a_page_is_its_object(as_staff, cast, february_2024):
+    page = text(as_staff(cast.auteur).get(at("incident_change", february_2024)))
+    assert "Modification de" not in page
+    assert f"<h1>{february_2024.reference}</h1>" in page
+    assert f"<title>{february_2024.reference} | Incident" in page
+
+
+# Claims by the page
+
+
+@pytest.fixture
+def almerys(february_2024):
+    return february_2024.targets.get(operator__code="ALMERYS")
+
+
+DOCUMENT = {"source": "Lettre d'Almerys", "stated_on": "2024-02-20"}
+
+
+def test_all_sixteen_categories_are_entered_on_one_page(as_staff, cast, almerys):
+    browser = as_staff(cast.auteur)
+    assert "Saisir plusieurs affirmations" in text(browser.get(at("target_change", almerys)))
+    page = text(browser.get(at("target_claims", almerys)))
+    assert page.count("<select") == len(DataCategory) == 16
+    states = dict.fromkeys(DataCategory.values, "en_verification")
+    answer = browser.post(at("target_claims", almerys), {**DOCUMENT, **states})
+    assert answer.url == at("target_change", almerys)
+    live = Claim.objects.live().filter(target=almerys)
+    assert {(claim.category, claim.state, claim.source) for claim in live} == {
+        (category, "en_verification", "Lettre d'Almerys") for category in DataCategory.values
+    }
+    assert not Claim.objects.filter(superseded_at__isnull=False, superseded_by=None).exists()
+    recorded = AuditEvent.objects.filter(action="incident.claim_recorded", actor=cast.auteur)
+    assert recorded.filter(details__state="en_verification").count() == 16
+
+
+def test_a_category_left_alone_keeps_its_claim(as_staff, cast, almerys):
+    others = Claim.objects.live().filter(target=almerys).exclude(category="NIR")
+    before = set(others.values_list("pk", flat=True))
+    as_staff(cast.auteur).post(at("target_claims", almerys), {**DOCUMENT, "NIR": "non_exposee"})
+    assert set(others.values_list("pk", flat=True)) == before
+    assert Claim.objects.live().get(target=almerys, category="NIR").state == "non_exposee"
+
+
+@pytest.mark.parametrize(
+    "posted",
+    [
+        DOCUMENT,
+        {**DOCUMENT, "source": "", "NIR": "exposee"},
+        {**DOCUMENT, "stated_on": "hier", "NIR": "exposee"},
+        {**DOCUMENT, "NIR": "exposee", "EMAIL": "perdue"},
+    ],
+)
+def test_an_incomplete_page_of_claims_records_none_of_them(as_staff, cast, almerys, posted):
+    before = fields_of(Claim.objects)
+    answer = as_staff(cast.auteur).post(at("target_claims", almerys), posted)
+    assert answer.status_code == 200
+    assert "errorlist" in text(answer)
+    assert fields_of(Claim.objects) == before
+
+
+def test_claims_of_one_page_are_all_recorded_or_none(almerys, cast):
+    before = fields_of(Claim.objects)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        lifecycle.record_claims(
+            almerys,
+            {"NIR": "non_exposee", "INCONNUE": "exposee"},
+            source="Lettre",
+            stated_on=date(2024, 2, 20),
+        )
+    assert fields_of(Claim.objects) == before
+
+
+@pytest.mark.parametrize("who", ["support", "approbateur"])
+def test_only_who_writes_incidents_enters_claims(as_staff, cast, almerys, who):
+    browser = as_staff(getattr(cast, who))
+    assert browser.get(at("target_claims", almerys)).status_code == 403
+    assert browser.post(at("target_claims", almerys), DOCUMENT).status_code == 403
+    assert "plusieurs affirmations" not in text(browser.get(at("target_change", almerys)))
+
+
+def test_nobody_adds_claims_to_a_closed_incident(as_staff, cast, almerys, february_2024):
+    lifecycle.close(february_2024, by=cast.approbateur)
+    assert as_staff(cast.auteur).get(at("target_claims", almerys)).status_code == 403
+
+
 def test_the_author_cannot_publish_even_with_a_crafted_request(as_staff, cast, submitted):  # noqa: F811
     from django.contrib.auth.models import Group
 
@@ -237,7 +372,7 @@ def test_a_preview_says_what_became_of_the_version_and_that_the_look_is_recorded
 
 
 def test_staff_read_the_ledger_and_nobody_writes_it(as_member, as_staff, cast, february_2024):
-    as_member(cast.antoine).get(february_2024.get_absolute_url())
+    as_member(cast.antoine).get(reverse("incident", args=[february_2024.reference]))
     row = Acknowledgement.objects.get()
     browser = as_staff(cast.support)
     page = text(browser.get(at("acknowledgement_change", row)))

@@ -5,12 +5,13 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 
 from incidents import banners, facts, lifecycle, notices
 from incidents.completeness import gaps
-from incidents.models import Claim, Incident, NoticeVersion
-from incidents.models.written_once import WrittenOnce
-from members.models import AuditEvent
+from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
+from members.models import AuditEvent, Member
+from members.models.written_once import WrittenOnce
 from portal.demo.incident import NOTICE
 
 
@@ -184,6 +185,27 @@ def test_versions_and_claims_have_no_general_door(submitted):
             rows.first().delete()
     with pytest.raises(WrittenOnce):
         Claim.objects.first().save()
+
+
+def test_nothing_said_disappears_with_what_it_was_said_about(as_member, cast, february_2024):
+    as_member(cast.antoine).get(f"/incidents/{february_2024.reference}/")
+    target = february_2024.targets.first()
+    before = Claim.objects.count(), Acknowledgement.objects.count()
+    assert all(before)
+    for row in (february_2024, target, target.operator, cast.antoine):
+        with pytest.raises(ProtectedError):
+            row.delete()
+    with pytest.raises(ProtectedError):
+        Member.objects.all().delete()
+    assert (Claim.objects.count(), Acknowledgement.objects.count()) == before
+
+
+def test_an_incident_that_nobody_spoke_of_may_still_be_deleted(cast):
+    incident = Incident.objects.create(
+        reference="erreur", title="Saisie", detected_on=date(2024, 2, 1), created_by=cast.auteur
+    )
+    incident.delete()
+    assert not Incident.objects.filter(reference="erreur").exists()
 
 
 def test_what_members_read_does_not_change_with_the_rows(cast, february_2024):

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from incidents import notices
+from incidents.models import NoticeVersion
+from members.models import Member, User
+
 pytestmark = pytest.mark.browser
 NEW_WORDS = "Le numéro de contrat a aussi été vérifié par Almerys."
 
@@ -29,6 +33,86 @@ def test_support_finds_a_member_and_reveals_a_nir_against_a_reason(person, page,
         "SELECT details FROM members_auditevent WHERE action = 'nir.revealed'"
     )
     assert details["reason"] == "Double de dossier signalé par la caisse."
+
+
+WIDTHS = (320, 1280)
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+@pytest.fixture
+def under_way(portal):
+    """A correction by the author that waits for its approval; what the test leaves is taken back."""
+    with portal.orm():
+        author = User.objects.get(identifiant="auteur")
+        first = NoticeVersion.objects.get(number=1)
+        version = notices.revise(first, author=author)
+        version.headline = first.headline.replace("Attaque", "Attaques")
+        version.change_note = "Le titre est corrigé."
+        version.save()
+        notices.submit(version, by=author)
+        rows = {
+            "member": Member.objects.get(number="10000001").pk,
+            "incident": version.incident_id,
+            "target": version.incident.targets.first().pk,
+            "version": version.pk,
+        }
+    yield rows
+    with portal.orm():
+        notices.withdraw(version, by=author, reason="Essai terminé")
+
+
+# Who opens what: a page of the admin is read by the role that works on it.
+DESKS = {
+    "support": (
+        "/admin/",
+        "/admin/members/member/",
+        "/admin/members/member/?q=kerv",
+        "/admin/members/member/{member}/change/",
+        "/admin/members/member/{member}/nir/",
+        "/admin/members/auditevent/",
+    ),
+    "auteur": (
+        "/admin/incidents/incident/{incident}/change/",
+        "/admin/incidents/target/{target}/change/",
+        "/admin/incidents/target/{target}/affirmations/",
+        "/admin/incidents/noticeversion/add/",
+    ),
+    "approbateur": (
+        "/admin/incidents/noticeversion/",
+        "/admin/incidents/noticeversion/{version}/change/",
+        "/admin/incidents/noticeversion/{version}/publier/",
+        "/admin/incidents/noticeversion/{version}/apercu/",
+        "/admin/incidents/noticeversion/{version}/apercu/?number=10000001",
+    ),
+}
+
+
+@pytest.mark.parametrize("role", DESKS)
+def test_axe_finds_nothing_on_a_desk_in_light_and_dark_and_nothing_overflows(
+    person, new_page, axe, portal, under_way, role
+):
+    page = new_page()
+    person(page, role).signs_in_to_work()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for path in DESKS[role]:
+            assert page.goto(portal.url + path.format(**under_way)).status == 200, path
+            axe(page, preload=False)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                assert overflow(page) <= 0, (path, width)
+
+
+def test_the_approver_reads_what_differs_before_he_confirms(person, page, portal, under_way):
+    approver = person(page, "approbateur")
+    approver.signs_in_to_work()
+    page.goto(f"{portal.url}/admin/incidents/noticeversion/{under_way['version']}/publier/")
+    approver.sees("2 différences avec la version 1", "Plainte déposée", "02 61 91 00 00")
+    assert page.locator("ins").first.inner_text() == "Attaques"
+    assert page.locator("del").first.inner_text() == "Attaque"
 
 
 def test_support_does_not_write_incidents(person, page, portal):
@@ -76,7 +160,8 @@ def test_a_correction_goes_from_its_author_to_every_member(person, new_page, por
 
     member.signs_in()
     assert "/incidents/" in member.page.url
-    member.sees("Version 2", NEW_WORDS)
+    [(number,)] = portal.sql("SELECT max(number) FROM incidents_noticeversion")
+    member.sees(f"Version {number}", NEW_WORDS)
     press(member.page, re.compile("pris connaissance"))
     member.page.wait_for_url("**/espace/")
 

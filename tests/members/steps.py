@@ -32,7 +32,8 @@ def signs_in(client, commits, identifiant="claire"):
     """Both steps; `commits` is django_capture_on_commit_callbacks."""
     with commits(execute=True):
         type_password(client, identifiant)
-    return type_code(client, read_code())
+    with commits(execute=True):
+        return type_code(client, read_code())
 
 
 def link_in_mail(part: str = "/") -> str:

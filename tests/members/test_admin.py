@@ -1,13 +1,27 @@
 """What support sees of a member, and what nobody sees."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
-from django.contrib.auth.models import Permission
+import time_machine
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members.models import AuditEvent, AyantDroit, Member
+from members import audit
+from members.models import (
+    Adhesion,
+    AuditEvent,
+    AyantDroit,
+    Challenge,
+    Member,
+    SmsDevice,
+    SmsMessage,
+    User,
+)
 from tests.members.steps import signs_in
 from tests.signing import sign_in
 
@@ -69,13 +83,82 @@ def test_the_page_of_a_member_shows_his_life_with_us_and_masks_the_rest(
         "C-100",
         "Lou",
         "06 •• •• •• 78",
-        "signin.completed",
+        "Connexion",
         "accepté par le prestataire",
     ):
         assert shown in text
     assert "2 81 •• •• ••• ••• ••" in text
     assert NIR not in text
     assert "612345678" not in text.replace(" ", "")
+
+
+@pytest.fixture
+def page_of(support, page):
+    def read() -> str:
+        """The words of the page, one space between two."""
+        html = support.get(page).content.decode().replace("<", " <")
+        return " ".join(unescape(strip_tags(html)).split())
+
+    return read
+
+
+def test_the_top_of_the_page_says_the_state_of_the_account_in_french(page_of, covered):
+    user = covered.member.user
+    assert "Dernière connexion jamais Dernier SMS aucun" in page_of()
+    challenge = Challenge.objects.create(
+        user=user, purpose="signin", expires_at=timezone.now() + timedelta(minutes=5)
+    )
+    with time_machine.travel(datetime(2026, 2, 3, 8, 15, tzinfo=UTC)):
+        audit.record("signin.completed", user=user)
+        SmsMessage.objects.create(
+            user=user, challenge=challenge, state="undelivered", problem="handset_off"
+        )
+    SmsDevice.objects.filter(user=user).update(flagged_at=timezone.now(), flag="number_invalid")
+    text = page_of()
+    assert "Compte ouvert" in text
+    assert "Téléphone de connexion 06 •• •• •• 78 numéro inexistant" in text
+    assert "Dernière connexion 03/02/2026 09:15" in text
+    assert "Dernier SMS non remis le 03/02/2026 09:15 téléphone éteint ou hors réseau" in text
+    for code in ("signin.", "undelivered", "handset_off", "number_invalid"):
+        assert code not in text
+    User.objects.filter(pk=user.pk).update(suspended_at=datetime(2026, 2, 4, tzinfo=UTC))
+    assert "Compte suspendu depuis le 04/02/2026" in page_of()
+
+
+def test_a_member_without_account_has_a_page_too(support, covered):
+    former = Member.objects.create(
+        number="C200",
+        birth_name="Orsini",
+        first_names="César",
+        birth_date=date(1980, 6, 2),
+        nir_absence="efface",
+    )
+    text = support.get(f"/admin/members/member/{former.pk}/change/").content.decode()
+    assert "aucun compte" in text
+    assert "aucun : connexion impossible" in text
+
+
+def test_a_list_that_waits_for_a_search_does_not_look_empty(support, covered):
+    waiting = support.get("/admin/members/member/").content.decode()
+    assert "Cherchez un numéro ou un nom." in waiting
+    assert "0 " not in strip_tags(waiting)
+    assert "Tout afficher" not in waiting
+    found = support.get("/admin/members/member/", {"q": "vass"}).content.decode()
+    assert "1 adhérent" in found
+    nothing = support.get("/admin/members/member/", {"q": "inconnue"}).content.decode()
+    assert "Rien ne correspond à « inconnue »." in nothing
+
+
+def test_the_trail_reads_in_french_and_is_found_by_action(editor, claire):
+    audit.record("signin.locked", user=claire.user)
+    audit.record("signin.completed", user=claire.user)
+    rows = editor.get("/admin/members/auditevent/", {"action": "signin.locked"})
+    listed = rows.content.decode().partition('id="result_list"')[2].partition("</table>")[0]
+    assert "Codes bloqués après trop d&#x27;erreurs" in listed
+    assert "Connexion" not in listed
+    event = AuditEvent.objects.get(action="signin.locked")
+    one = editor.get(f"/admin/members/auditevent/{event.pk}/change/").content.decode()
+    assert "Codes bloqués" in one
 
 
 def test_a_nir_is_shown_once_against_a_reason_that_is_kept(support, reveal, covered, hugo):
@@ -169,3 +252,119 @@ def test_a_right_one_replaces_it(editor, claire):
     url = f"/admin/members/member/{claire.pk}/change/"
     editor.post(url, identity(claire, new_nir="1 78 06 75 123 456 44"))
     assert Member.objects.get().nir == "178067512345644"
+
+
+# The trail of what staff change
+
+
+def account(user, **changes):
+    """What the page of an account posts: as it is, but for `changes`."""
+    posted = {"name": user.name, "email": user.email, "is_active": "on"}
+    return {name: value for name, value in (posted | changes).items() if value is not None}
+
+
+def events(*actions):
+    found = AuditEvent.objects.filter(action__in=actions).order_by("pk")
+    return [(event.action, event.user, event.actor) for event in found]
+
+
+ACCOUNT = ("account.suspended", "account.closed", "account.reopened")
+SUSPENDED = {"suspended_at_0": "01/02/2026", "suspended_at_1": "10:00:00"}
+
+
+def test_suspending_closing_and_reopening_an_account_are_in_the_trail(editor, hugo, claire):
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    moves = [
+        (SUSPENDED, "account.suspended"),
+        ({}, "account.reopened"),
+        ({"is_active": None}, "account.closed"),
+        ({}, "account.reopened"),
+    ]
+    for changes, _action in moves:
+        assert editor.post(url, account(claire.user, **changes)).status_code == 302
+    assert events(*ACCOUNT) == [(action, claire.user, hugo) for _changes, action in moves]
+
+
+def test_an_account_is_not_reopened_while_something_else_keeps_it_shut(editor, claire):
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    editor.post(url, account(claire.user, is_active=None, **SUSPENDED))
+    editor.post(url, account(claire.user, **SUSPENDED))
+    assert [action for action, *_who in events(*ACCOUNT)] == ["account.closed", "account.suspended"]
+
+
+def test_saving_an_account_as_it_is_tells_the_trail_nothing(editor, claire):
+    before = AuditEvent.objects.count()
+    url = f"/admin/members/user/{claire.user_id}/change/"
+    assert editor.post(url, account(claire.user)).status_code == 302
+    assert AuditEvent.objects.count() == before
+
+
+def test_the_roles_given_to_an_agent_and_taken_from_him_are_in_the_trail(editor, hugo):
+    writing, support = (Group.objects.create(name=name) for name in ("Rédaction", "Assistance"))
+    ines = User.objects.create(identifiant="ines", is_staff=True)
+    ines.groups.add(writing)
+    url = f"/admin/members/user/{ines.pk}/change/"
+    editor.post(url, account(ines, groups=[support.pk]))
+    event = AuditEvent.objects.get(action="staff.roles_changed")
+    assert (event.user, event.actor) == (ines, hugo)
+    assert event.details == {"given": ["Assistance"], "taken": ["Rédaction"]}
+
+
+def test_a_replaced_nir_is_in_the_trail_without_any_of_its_digits(editor, hugo, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    editor.post(url, identity(claire, new_nir="178067512345644"))
+    event = AuditEvent.objects.get(action="nir.replaced")
+    assert (event.user, event.actor) == (claire.user, hugo)
+    assert event.details == {"person": f"member/{claire.pk}", "known_before": True}
+
+
+def test_the_nir_that_we_know_already_is_not_a_replacement(editor, claire):
+    editor.post(f"/admin/members/member/{claire.pk}/change/", identity(claire, new_nir=NIR))
+    assert not AuditEvent.objects.filter(action="nir.replaced").exists()
+
+
+def test_a_changed_identity_names_the_fields_and_not_what_they_hold(editor, claire):
+    url = f"/admin/members/member/{claire.pk}/change/"
+    editor.post(url, identity(claire, birth_name="Vasseur-Roy"))
+    event = AuditEvent.objects.get(action="person.changed")
+    person = f"member/{claire.pk}"
+    assert event.details == {"person": person, "fields": ["birth_name"], "rows": {}}
+
+
+def test_an_ended_adhesion_is_in_the_trail(editor, covered):
+    rows = {
+        "adhesions-TOTAL_FORMS": 1,
+        "adhesions-INITIAL_FORMS": 1,
+        "adhesions-0-id": covered.pk,
+        "adhesions-0-member": covered.member_id,
+        "adhesions-0-contract": covered.contract_id,
+        "adhesions-0-start": "01/01/2019",
+        "adhesions-0-end": "31/12/2025",
+    }
+    url = f"/admin/members/member/{covered.member_id}/change/"
+    assert editor.post(url, identity(covered.member, **rows)).status_code == 302
+    event = AuditEvent.objects.get(action="person.changed")
+    assert (event.details["fields"], event.details["rows"]) == ([], {"adhesion": 1})
+
+
+def test_no_page_deletes_an_adhesion(editor, covered):
+    rows = {
+        "adhesions-TOTAL_FORMS": 1,
+        "adhesions-INITIAL_FORMS": 1,
+        "adhesions-0-id": covered.pk,
+        "adhesions-0-member": covered.member_id,
+        "adhesions-0-contract": covered.contract_id,
+        "adhesions-0-start": "01/01/2019",
+        "adhesions-0-DELETE": "on",
+    }
+    url = f"/admin/members/member/{covered.member_id}/change/"
+    editor.post(url, identity(covered.member, **rows))
+    assert Adhesion.objects.filter(pk=covered.pk).exists()
+    assert "adhesions-0-DELETE" not in editor.get(url).content.decode()
+
+
+def test_there_is_no_second_password_door(editor):
+    for path in ("/admin/password_change/", "/admin/password_change/done/"):
+        assert editor.get(path).status_code == 404
+        assert editor.post(path, {"old_password": "x"}).status_code == 404
+    assert "password_change" not in editor.get("/admin/").content.decode()

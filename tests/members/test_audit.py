@@ -1,14 +1,19 @@
+import csv
+import io
+import json
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 
-from members import audit
-from members.models import AuditEvent, AuditLink
-from members.models.audit import AppendOnly
+from members import anchors, audit, audit_export
+from members.mail import words as mail_words
+from members.models import AuditEvent, AuditLink, Mail
+from members.models.written_once import WrittenOnce
+from tests.incidents.embedded import embedded_database
 
 
 @pytest.fixture
@@ -22,14 +27,24 @@ def trail(claire):
     return list(AuditEvent.objects.order_by("id"))
 
 
+TABLES = ("auditevent", "auditlink", "auditcheckpoint")
+
+
 def sql(statement, *parameters):
+    """What somebody does who owns the database, and puts its triggers out of action first."""
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE members_{table} DISABLE TRIGGER USER")
         cursor.execute(statement, parameters)
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE members_{table} ENABLE TRIGGER USER")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_an_untouched_trail_verifies(trail, capsys):
     call_command("verify_audit")
-    assert capsys.readouterr().out.strip() == "5 events as written, 5 of them chained."
+    assert capsys.readouterr().out.startswith("5 events as written, 5 of them chained.\n")
 
 
 @pytest.mark.parametrize(
@@ -77,13 +92,13 @@ def test_a_row_forged_with_the_digest_of_another_is_named(trail):
 def test_the_models_write_once(trail):
     event = trail[0]
     event.action = "test.else"
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         event.save()
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         event.delete()
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         AuditEvent.objects.filter(pk=event.pk).update(action="test.else")
-    with pytest.raises(AppendOnly):
+    with pytest.raises(WrittenOnce):
         AuditLink.objects.all().delete()
 
 
@@ -108,3 +123,189 @@ def test_the_chain_goes_on_from_batch_to_batch(claire, monkeypatch):
     with time_machine.travel(timezone.now() + timedelta(seconds=6)):
         assert [audit.seal() for _ in range(4)] == [2, 2, 1, 0]
     assert audit.verify() is None
+
+
+# In the database
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE members_auditevent SET action = 'test.else'",
+        "DELETE FROM members_auditevent",
+        "UPDATE members_auditlink SET chain = ''",
+        "DELETE FROM members_auditlink",
+        "DELETE FROM members_auditlink WHERE position = 5",
+    ],
+)
+def test_the_database_refuses_what_the_models_refuse(trail, statement):
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+    assert audit.verify() is None
+
+
+def test_the_embedded_database_refuses_them_too(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), embedded_database() as alias:
+        event = audit.record("test.happened")
+        AuditLink.objects.create(position=1, event=event, chain="")
+        for table in ("auditlink", "auditevent"):
+            for verb in ("DELETE FROM members_%s", "UPDATE members_%s SET id = id"):
+                statement = (verb % table).replace(
+                    "auditlink SET id = id", "auditlink SET chain = 1"
+                )
+                with (
+                    pytest.raises(DatabaseError, match="append-only"),
+                    connections[alias].cursor() as cursor,
+                ):
+                    cursor.execute(statement)
+
+
+# Retention
+
+
+def record_on(moment, user, number=0):
+    with time_machine.travel(moment, tick=False):
+        return audit.record("test.happened", user=user, number=number)
+
+
+@pytest.fixture
+def old_trail(claire, monkeypatch):
+    """Four events of more than a year ago, three of this month; chained."""
+    now = timezone.now()
+    for number in range(4):
+        record_on(now - timedelta(days=370 - number), claire.user, number)
+    for number in range(3):
+        record_on(now - timedelta(days=20 - number), claire.user, number)
+    assert audit.seal() == 7
+
+
+@pytest.mark.parametrize("batch", [2, 3, 2000])
+def test_after_a_year_events_go_and_the_chain_goes_on(old_trail, claire, monkeypatch, batch):
+    monkeypatch.setattr(audit, "BATCH", batch)
+    assert audit.purge() == 4
+    assert (AuditEvent.objects.count(), AuditLink.objects.count()) == (3, 3)
+    assert audit.verify() is None
+    record_on(timezone.now() - timedelta(minutes=1), claire.user)
+    assert audit.seal() == 1
+    assert AuditLink.objects.last().position == 8
+    assert audit.verify() is None
+    assert audit.purge() == 0
+
+
+def test_nothing_younger_than_a_year_goes_whoever_asks(old_trail):
+    assert audit.purge(before=timezone.now()) == 4
+
+
+def test_what_does_not_verify_is_not_thrown_away(old_trail):
+    sql(
+        "UPDATE members_auditevent SET details = '{}' WHERE id = (SELECT min(id) FROM members_auditevent)"
+    )
+    with pytest.raises(audit.Broken):
+        audit.purge()
+    assert AuditEvent.objects.count() == 7
+
+
+def test_a_checkpoint_cannot_be_moved(old_trail):
+    audit.purge()
+    sql("UPDATE members_auditcheckpoint SET chain = %s", "0" * 64)
+    assert audit.verify().row.startswith("link 5 ")
+
+
+# Anchors
+
+
+@pytest.fixture
+def anchored(trail, tmp_path, settings):
+    settings.AUDIT_ANCHOR_DIR, settings.AUDIT_ANCHOR_EMAIL = str(tmp_path), "audit@exemple.invalid"
+    anchors.drop()
+    return tmp_path / anchors.FILE
+
+
+def test_an_anchor_is_a_line_outside_and_an_email(anchored):
+    [anchor] = anchors.read(anchored)
+    assert (anchor.position, anchor.chain) == audit.head()
+    mail = Mail.objects.get()
+    assert (mail.to, mail.facts["position"]) == ("audit@exemple.invalid", 5)
+    assert anchor.chain in mail_words.body(mail)
+
+
+def test_an_untouched_trail_agrees_with_its_anchors(anchored, capsys):
+    call_command("verify_audit")
+    assert "No anchor" not in capsys.readouterr().out
+
+
+def test_an_end_that_was_cut_off_is_found(anchored, trail):
+    sql("DELETE FROM members_auditlink WHERE position > 3")
+    sql("DELETE FROM members_auditevent WHERE id > %s", trail[2].pk)
+    assert audit.verify() is None
+    with pytest.raises(CommandError, match="link 5: cut off"):
+        call_command("verify_audit")
+
+
+def test_a_trail_written_anew_is_found(anchored, trail):
+    """Links deleted, one event too: the next sealing chains the rest as if nothing had been."""
+    sql("DELETE FROM members_auditlink")
+    sql("DELETE FROM members_auditevent WHERE id = %s", trail[2].pk)
+    assert audit.seal() == 4
+    assert audit.verify() is None
+    with pytest.raises(CommandError, match="link 5: cut off"):
+        call_command("verify_audit")
+
+
+def test_anchors_older_than_the_retention_do_not_disturb(old_trail, tmp_path, settings):
+    settings.AUDIT_ANCHOR_DIR = str(tmp_path)
+    anchors.drop()
+    audit.purge()
+    anchors.drop()
+    call_command("verify_audit")
+
+
+def test_a_file_of_anchors_that_cannot_be_read_is_no_proof(anchored):
+    anchored.write_text("nothing\n")
+    with pytest.raises(CommandError, match="line 1") as refused:
+        call_command("verify_audit")
+    assert refused.value.returncode == 2
+
+
+def test_an_event_that_no_sealing_will_take_any_more_is_named(trail, claire, monkeypatch):
+    monkeypatch.setattr(audit, "LATECOMERS", 2)
+    sql("DELETE FROM members_auditlink WHERE position = 1")
+    sql("UPDATE members_auditlink SET position = position - 1 WHERE position = 2")
+    assert audit.verify() is not None
+
+
+# Export
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_the_auditor_takes_every_event_of_a_period_with_its_place_in_the_chain(trail, kind):
+    today = timezone.localdate()
+    text = "".join(audit_export.lines(today, today, kind))
+    if kind == "json":
+        rows = [json.loads(line) for line in text.splitlines()]
+    else:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    assert [int(row["position"]) for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[0]["user"] == "claire"
+    assert not list(audit_export.rows(today - timedelta(days=9), today - timedelta(days=8)))
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(rf, claire):
+    request = rf.get("/", headers={"user-agent": "=HYPERLINK(1)"})
+    request.user = claire.user
+    audit.record("test.happened", request=request)
+    today = timezone.localdate()
+    assert "'=HYPERLINK" in "".join(audit_export.lines(today, today, "csv"))
+
+
+def test_the_command_writes_a_new_file_and_says_so_in_the_trail(trail, tmp_path):
+    today, file = str(timezone.localdate()), tmp_path / "trail.csv"
+    call_command("export_audit", today, today, output=file)
+    assert file.read_text().count("test.happened") == 5
+    assert AuditEvent.objects.filter(action="audit.exported").exists()
+    with pytest.raises(CommandError, match="exists"):
+        call_command("export_audit", today, today, output=file)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members import codes, throttle
-from members.models import Challenge, SmsDevice, SmsMessage
+from members.models import Challenge, SmsDevice, SmsMessage, Throttle
 from tests.members.conftest import make_member
 from tests.members.steps import wrong
 
@@ -282,3 +282,5 @@ def test_of_thirty_resends_at_once_one_sends():
     row = codes.waiting(challenge.pk, BINDING)
     at_once(30, lambda: codes.resend(row, ADDRESS))
     assert SmsMessage.objects.filter(challenge=challenge).count() == 2
+    phone = throttle.Hit(throttle.SENDS_PHONE_HOUR, challenge.destination)
+    assert Throttle.objects.get(pk=phone.key).count == 2, "who lost the race is not charged"

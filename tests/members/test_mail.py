@@ -23,6 +23,9 @@ FACTS = {
     "phone": "06 •• •• •• 78",
     "serves_from": "28 novembre 2026 à 8 h 05",
     "name": "Application d'authentification",
+    "at": "2026-11-25T03:37:00+00:00",
+    "position": 12,
+    "chain": "abc",
 }
 
 

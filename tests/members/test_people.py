@@ -193,6 +193,27 @@ def test_twins_need_different_ranks(covered):
     child(covered.member, rank=2, reference="02").save()
 
 
+def test_a_relative_born_on_the_members_day_needs_another_rank_than_his(covered):
+    relative = child(covered.member)
+    relative.birth_date = covered.member.birth_date
+    with pytest.raises(ValidationError, match="rangs différents"):
+        relative.full_clean()
+    relative.birth_rank = 2
+    relative.full_clean()
+
+
+def test_neither_may_the_member_take_the_day_and_rank_of_a_relative(covered):
+    relative = child(covered.member, rank=2)
+    relative.save()
+    member = covered.member
+    member.full_clean()
+    member.birth_date, member.birth_rank = relative.birth_date, 2
+    with pytest.raises(ValidationError, match="rangs différents"):
+        member.full_clean()
+    member.birth_rank = 1
+    member.full_clean()
+
+
 @pytest.mark.parametrize("rank", [0, 10])
 def test_a_rank_is_from_1_to_9(covered, rank):
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -2,13 +2,16 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from members import sessions
-from members.models import Session
+from members.models import AuditEvent, Session, SmsMessage
+from tests.members.conftest import PASSWORD, make_member
 from tests.signing import sign_in
 
-HOME = "/espace/"
+HOME, PAGE = "/espace/", "/espace/securite/sessions/"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0"
 
 
 @pytest.fixture
@@ -106,3 +109,123 @@ def test_dead_sessions_are_cleared_and_live_ones_stay(browser, claire):
 def test_a_forged_key_is_nobody(client, db, forged):
     client.cookies["session"] = forged
     assert client.get(HOME).status_code == 302
+
+
+# Asleep, and awake again with the password alone
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        yield clock
+
+
+def reopen(client, password=PASSWORD, **more):
+    return client.post("/connexion/reprendre/", {"password": password, **more})
+
+
+@pytest.fixture
+def asleep(clock, browser):
+    clock.shift(901)
+    return browser
+
+
+def test_asleep_it_opens_no_page(asleep):
+    assert asleep.get(HOME)["Location"].startswith("/connexion/")
+    assert asleep.post("/session/prolonger/").status_code == 302
+
+
+def test_the_password_alone_wakes_it_without_any_text(asleep, claire):
+    assert (
+        "Votre session est en veille"
+        in asleep.get("/connexion/?next=/espace/donnees/").content.decode()
+    )
+    before = asleep.cookies["session"].value
+    assert reopen(asleep, next="/espace/donnees/")["Location"] == "/espace/donnees/"
+    assert is_in(asleep)
+    assert asleep.cookies["session"].value != before
+    assert not SmsMessage.objects.exists()
+    assert AuditEvent.objects.get().action == "session.reopened"
+
+
+def test_a_wrong_password_is_counted_and_wakes_nothing(asleep, claire):
+    for _ in range(5):
+        assert "pas le bon" in reopen(asleep, "wrong").content.decode()
+    assert reopen(asleep).status_code == 429
+    assert not is_in(asleep)
+
+
+def test_looking_at_pages_or_leaving_a_note_does_not_wake_it(asleep):
+    for path in ("/connexion/", "/connexion/code/", "/mot-de-passe/oublie/"):
+        asleep.get(path)
+    store = sessions.SessionStore(asleep.cookies["session"].value)
+    store["note"] = 1
+    store.save()
+    assert not is_in(asleep)
+
+
+def test_twelve_hours_after_the_sign_in_the_password_is_not_enough(clock, browser):
+    clock.shift(12 * 3600 + 1)
+    assert "Me connecter" in browser.get("/connexion/").content.decode()
+    assert reopen(browser)["Location"] == "/connexion/"
+    assert not is_in(browser)
+
+
+def test_a_change_of_password_ends_a_sleeping_session_too(asleep, claire):
+    claire.user.set_password("une autre marée haute")
+    claire.user.save()
+    assert reopen(asleep, "une autre marée haute")["Location"] == "/connexion/"
+    assert not is_in(asleep)
+
+
+def test_a_colleague_signs_in_anew_with_both_factors(clock, client, hugo):
+    sign_in(client, hugo)
+    clock.shift(1801)
+    assert "Me connecter" in client.get("/connexion/").content.decode()
+    assert reopen(client)["Location"] == "/connexion/"
+
+
+def test_sleeping_rows_stay_until_their_absolute_end(clock, asleep):
+    sessions.SessionStore.clear_expired()
+    assert Session.objects.count() == 1
+    clock.shift(12 * 3600)
+    sessions.SessionStore.clear_expired()
+    assert not Session.objects.exists()
+
+
+def test_staying_connected_counts_from_now(clock, browser):
+    clock.shift(800)
+    assert browser.post("/session/prolonger/").json() == {"seconds": 900}
+    clock.shift(800)
+    assert is_in(browser)
+
+
+# Seen and ended by their owner
+
+
+def test_a_member_sees_his_sessions_and_ends_one(browser, claire):
+    other = sign_in(Client(), claire.user)
+    last = Session.objects.latest("started_at")
+    Session.objects.filter(pk=last.pk).update(browser=FIREFOX, address_prefix="198.51.100.0/24")
+    page = browser.get(PAGE).content.decode()
+    assert page.count("rows__item") == 2
+    assert "Firefox sur Windows" in page
+    assert "198.51.100.0/24" in page
+    browser.post(PAGE, {"session": last.pk})
+    assert not is_in(other)
+    assert is_in(browser)
+
+
+def test_he_ends_all_the_others_at_once(browser, claire):
+    others = [sign_in(Client(), claire.user) for _ in range(3)]
+    page = browser.post(PAGE, {"others": "1"}, follow=True).content.decode()
+    assert "3 connexions fermées." in page
+    assert [is_in(other) for other in others] == [False] * 3
+    assert is_in(browser)
+
+
+def test_nobody_ends_the_session_of_somebody_else(browser, db):
+    denis = make_member("denis", nir="178067512345644", phone="+33612345679")
+    other = sign_in(Client(), denis.user)
+    browser.post(PAGE, {"session": Session.objects.get(user=denis.user).pk})
+    assert is_in(other)

@@ -16,7 +16,7 @@ from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import read_code, signs_in, type_code, type_password, wrong
 
 SIGN_IN, CODE, HOME = "/connexion/", "/connexion/code/", "/espace/"
-NO_TEXT_NOW = "Nous ne pouvons pas envoyer d'autre SMS tout de suite."
+NO_TEXT_NOW = "Nous ne pouvons pas vous envoyer de code tout de suite."
 
 
 @pytest.fixture
@@ -108,13 +108,15 @@ def test_no_address_leads_to_another_site(client, covered, commits, elsewhere):
 def test_a_whole_sign_in_costs_at_most_twenty_statements(
     client, warm, covered, commits, django_assert_num_queries
 ):
+    signs_in(client, commits)  # his browser is known from here on
+    client.post(reverse("signout"))
     with django_assert_num_queries(0):  # the warm page asks nothing
         client.get(SIGN_IN)
     with commits(), django_assert_num_queries(9):
-        # limits · account · limits given back with those of texts · BEGIN · challenge · text · COMMIT
-        # · event · session
+        # account and its browser · limits · limits given back with those of texts · BEGIN · challenge
+        # · text · COMMIT · event · session
         type_password(client)
-    challenge = Challenge.objects.get()
+    challenge = Challenge.objects.latest("pk")
     with django_assert_num_queries(2):  # session · challenge with its account
         client.get(CODE)
     with django_assert_num_queries(6):
@@ -124,6 +126,17 @@ def test_a_whole_sign_in_costs_at_most_twenty_statements(
     with django_assert_num_queries(4):
         # session with its account · adhésions · ayants droit · acknowledgements
         client.get(HOME)
+
+
+def test_a_new_browser_costs_three_statements_more(
+    client, warm, covered, commits, django_assert_num_queries
+):
+    with commits():
+        type_password(client)
+    challenge = Challenge.objects.get()
+    with commits(), django_assert_num_queries(11):
+        # as above · BEGIN · browser · link « ce n'est pas moi » · e-mail · COMMIT
+        type_code(client, challenge.code())
 
 
 def test_the_password_is_hashed_once_whoever_is_named(client, claire, monkeypatch):
@@ -444,3 +457,29 @@ def test_no_event_holds_a_code_a_password_or_a_phone(client, claire, commits):
     trail = str(list(AuditEvent.objects.values()))
     for secret in (read_code(), PASSWORD, "a password to keep secret", "612345678"):
         assert secret not in trail
+
+
+# By a call
+
+
+def test_a_code_that_does_not_come_is_spoken_on_the_phone(at_the_code, claire, commits):
+    code = read_code()
+    assert "Recevoir le code par un appel" not in at_the_code.get(CODE).content.decode()
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert "Recevoir le code par un appel" in at_the_code.get(CODE).content.decode()
+        with commits(execute=True):
+            at_the_code.post("/connexion/code/appeler/")
+        assert memory.outbox[-1].channel == "call"
+        assert " . ".join(code) in memory.outbox[-1].body
+        assert type_code(at_the_code, code)["Location"] == HOME
+
+
+def test_a_call_waits_and_counts_as_a_text_does(at_the_code, commits):
+    with commits(execute=True):
+        at_the_code.post("/connexion/code/appeler/")
+    assert [sent.channel for sent in memory.outbox] == ["text"]
+
+
+def test_without_any_way_to_call_the_button_and_its_address_are_not_there(at_the_code, monkeypatch):
+    monkeypatch.setattr(memory.MemoryGateway, "can_call", False)
+    assert at_the_code.post("/connexion/code/appeler/").status_code == 404

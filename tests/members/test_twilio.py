@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +15,7 @@ from twilio.request_validator import RequestValidator
 from urllib3.exceptions import MaxRetryError, SSLError
 
 from members.models import SmsDevice, SmsMessage
-from members.models.sms import SmsState
+from members.models.sms import Channel, SmsState
 from members.sms import twilio as edge
 from members.sms.gateway import (
     AccountFault,
@@ -71,6 +72,40 @@ def test_a_text_carries_its_sender_its_lifetime_and_where_to_answer(gateway, twi
         "ValidityPeriod": "170",
         "StatusCallback": f"http://testserver/sms/{text.id}/statut/",
     }
+
+
+def test_a_call_speaks_the_code_three_times_in_french_and_no_address_holds_it(
+    account, twilio, text
+):
+    account.TWILIO_VOICE_FROM = "+33123456789"
+    call = replace(text, body="Votre code. 1 . 2 . 3 . 4 . 5 . 6", channel=Channel.CALL)
+    assert edge.TwilioGateway().send(call) == twilio.requests[0].sid
+    (request,) = twilio.requests
+    assert request.path.endswith("/Calls.json")
+    assert request.twiml.count('<Say language="fr-FR">Votre code. 1 . 2 . 3 . 4 . 5 . 6</Say>') == 3
+    assert (request.form["From"], request.form["Timeout"]) == ("+33123456789", "30")
+    assert request.form["StatusCallback"].endswith(f"/sms/{text.id}/statut/")
+    assert not {"Url", "Body", "ApplicationSid"} & request.form.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("completed", SmsState.DELIVERED),
+        ("no-answer", SmsState.UNDELIVERED),
+        ("busy", SmsState.UNDELIVERED),
+        ("failed", SmsState.FAILED),
+    ],
+)
+def test_what_became_of_a_call_is_told_in_our_words(status, state):
+    fields = QueryDict(f"CallStatus={status}&CallSid=CA1")
+    assert edge.read_receipt(fields).state == state
+    assert edge.read_receipt(fields).provider_id == "CA1"
+
+
+def test_without_a_number_that_calls_none_is_offered(account):
+    account.TWILIO_VOICE_FROM = ""
+    assert not edge.TwilioGateway().can_call
 
 
 def test_a_messaging_service_goes_before_a_sender(account, twilio, text):

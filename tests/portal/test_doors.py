@@ -14,7 +14,9 @@ PUBLIC = {
     "signin",
     "signin_code",
     "signin_resend",
+    "signin_call",
     "signin_no_phone",
+    "signin_reopen",  # the password of the account whose session sleeps in this browser
     "signout",
     "not_me",  # the token of an e-mail opens it
     "password_forgotten",

@@ -20,7 +20,7 @@ from tests.services.postgres import Administrator
 from tests.services.processes import ROOT, Process, free_port
 
 NOWHERE = "http://127.0.0.1:1"
-MIGRATED, CAST = "template_migrated", "template_cast"
+MIGRATED, IN_PROCESS, CAST = "template_migrated", "template_in_process", "template_cast"
 DEMO = {"DEBUG": "1", "SMS_GATEWAY": "memory"}
 
 
@@ -43,6 +43,20 @@ def once(name: str):
 def migrated_template() -> str:
     """The name of a database with every migration applied, made once per run, to copy from."""
     return _template(MIGRATED, "template1", ["migrate", "--verbosity", "0"], {})
+
+
+def in_process_template() -> str:
+    """The same for tests inside this process, which empty every table between transactional tests."""
+    source = migrated_template()
+    with once(IN_PROCESS) as done:
+        if not done.exists():
+            administrator().drop(IN_PROCESS)
+            administrator().create(IN_PROCESS, source)
+            with psycopg.connect(database_url(IN_PROCESS), autocommit=True) as connection:
+                for table in ("auditevent", "auditlink", "auditcheckpoint"):
+                    connection.execute(f"DROP TRIGGER {table}_no_truncate ON members_{table}")
+            done.touch()
+    return IN_PROCESS
 
 
 def cast_template() -> str:

@@ -1,4 +1,4 @@
-"""A stand-in for Twilio's Messages API, over HTTP, that answers what a test tells it to."""
+"""A stand-in for Twilio's Messages and Calls, over HTTP, that answers what a test tells it to."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ Answer = Accept | Refuse | Fail | Hang | Reset
 
 @dataclass(frozen=True)
 class SmsRequest:
-    """One POST to Messages.json. `accepted`: the member's phone will ring."""
+    """One POST to Messages.json or Calls.json. `accepted`: the member's phone will ring."""
 
     path: str
     form: dict[str, str]
@@ -76,6 +76,11 @@ class SmsRequest:
     @property
     def body(self) -> str:
         return self.form.get("Body", "")
+
+    @property
+    def twiml(self) -> str:
+        """What a call says."""
+        return self.form.get("Twiml", "")
 
     @property
     def callback(self) -> str:
@@ -207,7 +212,7 @@ class TwilioStandIn:
                 request, answer = stand_in._receive(self.path, form, self._authorized())
                 if not request.authorized and not isinstance(answer, Hang | Reset):
                     self._json(401, {"code": 20003, "status": 401, "message": "Authenticate"})
-                elif not self._is_messages():
+                elif not self._is_known():
                     self._json(404, {"code": 20404, "status": 404, "message": "Not found"})
                 else:
                     self._give(answer, request)
@@ -218,8 +223,9 @@ class TwilioStandIn:
                 ).decode()
                 return self.headers.get("Authorization") == f"Basic {expected}"
 
-            def _is_messages(self) -> bool:
-                return self.path == f"/2010-04-01/Accounts/{stand_in.account_sid}/Messages.json"
+            def _is_known(self) -> bool:
+                account = f"/2010-04-01/Accounts/{stand_in.account_sid}"
+                return self.path in (f"{account}/Messages.json", f"{account}/Calls.json")
 
             def _give(self, answer: Answer, request: SmsRequest):
                 match answer:

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 
 class MachineRows:
@@ -15,8 +16,13 @@ class MachineRows:
 
 
 class LargeTable(admin.ModelAdmin):
-    """A list that costs the same with a thousand rows or thirty million: it answers a search."""
+    """A list that costs the same with a thousand rows or thirty million: it answers a search.
 
+    Until one is made, the page asks for it in the words of `search_prompt`.
+    """
+
+    change_list_template = "admin/searched_list.html"
+    search_prompt = _("Faites une recherche : cette liste est trop longue pour s'afficher entière.")
     show_full_result_count = False
     list_per_page = 50
 
