@@ -96,7 +96,7 @@ class Visitor:
         return "".join(re.search(r"\b(\d{3})\s?(\d{3})\b", after).groups())
 
     def takes(self, name: str) -> None:
-        self.page.evaluate("document.activeElement.blur()")
+        self.page.evaluate("document.activeElement?.blur()")
         self.page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
 
 
@@ -129,6 +129,7 @@ def take_all(browser: Browser, url: str) -> None:
     support.types_code("support")
     support.goes("/admin/members/member/?q=10000001")
     support.page.get_by_role("link", name="10000001").click()
+    support.page.wait_for_url("**/change/**")
     support.takes("equipe-adherent")
 
 

@@ -18,7 +18,6 @@ from incidents.models.claim import ClaimState
 from incidents.reasons import CONCERNED, ExposureState, Reason
 from members.models import AyantDroit, Member
 from members.models.category import DataCategory
-from members.models.member import Link
 from members.models.period import FOREVER
 
 NO_OPERATOR = 0  # an empty list would make Django drop every row, and people with them
@@ -145,16 +144,13 @@ class PersonExposure:
     kind: str
     pk: int
     name: str
-    link: str = ""
+    kind_label: str = ""
+    is_feminine: bool = False
     operators: tuple[OperatorExposure, ...] = ()
 
     @property
     def is_member(self) -> bool:
         return self.kind == MEMBERS.kind
-
-    @property
-    def kind_label(self) -> str:
-        return MEMBERS.model._meta.verbose_name if self.is_member else Link(self.link).label
 
     @property
     def state(self) -> ExposureState:
@@ -181,7 +177,7 @@ def of_member(member: Member, facts: Facts) -> list[PersonExposure]:
 
 
 def _people(root: Root, rows: QuerySet, facts: Facts) -> list[PersonExposure]:
-    names = ["pk", "first_names", "birth_name", "usage_name"]
+    names = ["pk", "civility", "first_names", "birth_name", "usage_name"]
     names += ["link"] if root is AYANTS_DROIT else []
     rows_by_person: dict[int, list[dict]] = {}
     for row in rows.values(
@@ -194,16 +190,20 @@ def _people(root: Root, rows: QuerySet, facts: Facts) -> list[PersonExposure]:
         "kept__purged_on",
     ):
         rows_by_person.setdefault(row["pk"], []).append(row)
-    return [
-        PersonExposure(
-            kind=root.kind,
-            pk=pk,
-            name=root.model(**{name: person[0][name] for name in names}).full_name,
-            link=person[0].get("link", ""),
-            operators=tuple(_at_operator(person, target) for target in facts.targets),
+    people = []
+    for own in rows_by_person.values():
+        person = root.model(**{name: own[0][name] for name in names})
+        people.append(
+            PersonExposure(
+                kind=root.kind,
+                pk=person.pk,
+                name=person.full_name,
+                kind_label=person.kind_label,
+                is_feminine=person.is_feminine,
+                operators=tuple(_at_operator(own, target) for target in facts.targets),
+            )
         )
-        for pk, person in rows_by_person.items()
-    ]
+    return people
 
 
 def _at_operator(rows: list[dict], target: TargetFacts) -> OperatorExposure:

@@ -9,12 +9,12 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from incidents.models import Incident
 from incidents.models.claim import Claim, ClaimState
 from incidents.models.incident import ContractScope
+from members.days import day
 from members.models.category import DataCategory, mask_of
 
 
@@ -198,12 +198,6 @@ def from_snapshot(snapshot: dict[str, Any]) -> Facts:
         included=tuple(ContractFacts(**contract) for contract in snapshot["included"]),
         excluded=tuple(ContractFacts(**contract) for contract in snapshot["excluded"]),
     )
-
-
-def day(value: date) -> str:
-    """« 1er février 2024 »: French counts the first day of a month, and only that one."""
-    text = date_format(value, "j F Y")
-    return text.replace("1 ", "1er ", 1) if value.day == 1 else text
 
 
 def _contracts(scope, rule) -> tuple[ContractFacts, ...]:

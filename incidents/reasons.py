@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from incidents.facts import day
+from members.days import day
 
 
 class Reason(models.TextChoices):

@@ -41,7 +41,7 @@ class WrongCode(CodeRefused):
 
 
 class WaitUntil(CodeRefused, throttle.Throttled):
-    """Not looked at, not counted: too many failures before."""
+    """Not looked at, not counted: too many failures before, or a text too soon."""
 
 
 class DeadCode(CodeRefused):
@@ -128,7 +128,7 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
     if at is None or not challenge.is_alive:
         raise DeadCode
     if at > now:
-        raise WaitUntil(at)
+        raise WaitUntil(at, counts="texts")
     hits = _send_hits(challenge.destination, address)
     throttle.reserve(*hits)
     with transaction.atomic():
@@ -139,7 +139,7 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
             send(challenge, channel)
     if not moved:  # another request was faster: nothing was sent for this one
         throttle.reserve(*(hit.refunded() for hit in hits))
-        raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")))
+        raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")), counts="texts")
 
 
 def _send_hits(phone: str, address: str) -> list[throttle.Hit]:

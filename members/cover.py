@@ -1,13 +1,13 @@
 """Who is covered, under what, and who holds the data: what the espace tells a member about himself."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from members.models import Adhesion, AyantDroit, Holding, Member
+from members.models import Adhesion, AyantDroit, Contract, Holding, Member
 from members.models.category import DataCategory
 from members.models.period import FOREVER
 
@@ -52,10 +52,12 @@ class Cover:
 
 @dataclass(frozen=True)
 class CoveredPerson:
+    """`rank` only tells twins apart: None unless another person of the family was born that day."""
+
     name: str
     kind_label: str
     is_member: bool
-    rank: int
+    rank: int | None
     birth_date: date
     since: date | None
     until: date | None
@@ -142,32 +144,44 @@ def covers(member: Member) -> list[Cover]:
     return list(found.values())
 
 
+def contract_to_call(member: Member) -> Contract | None:
+    """The contract whose phone answers `member`: the present one, else the last that ended, else the
+    next. Of several present ones, the latest. One statement."""
+    today = timezone.localdate()
+    adhesions = list(Adhesion.objects.filter(member=member).select_related("contract"))
+    present = [one for one in adhesions if one.holds(today)]
+    ended = [one for one in adhesions if one.end and one.end < today]
+    if present:
+        return max(present, key=lambda one: one.start).contract
+    if ended:
+        return max(ended, key=lambda one: one.end).contract
+    return min(adhesions, key=lambda one: one.start).contract if adhesions else None
+
+
 def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     """The member, then his ayants droit of today, eldest first. One statement."""
     today = timezone.localdate()
     ends = [cover.until for cover in covers]
-    himself = CoveredPerson(
-        name=member.full_name,
-        kind_label=_("adhérent"),
-        is_member=True,
-        rank=member.birth_rank,
-        birth_date=member.birth_date,
+    family = list(AyantDroit.objects.filter(member=member).on(today))
+    born = Counter(person.birth_date for person in [member, *family])
+
+    def covered(person: Member | AyantDroit, since: date | None, until: date | None):
+        return CoveredPerson(
+            name=person.full_name,
+            kind_label=person.kind_label,
+            is_member=person is member,
+            rank=person.birth_rank if born[person.birth_date] > 1 else None,
+            birth_date=person.birth_date,
+            since=since,
+            until=until,
+        )
+
+    himself = covered(
+        member,
         since=min((cover.since for cover in covers), default=None),
         until=None if not ends or None in ends else max(ends),
     )
-    family = [
-        CoveredPerson(
-            name=person.full_name,
-            kind_label=person.get_link_display(),
-            is_member=False,
-            rank=person.birth_rank,
-            birth_date=person.birth_date,
-            since=person.start,
-            until=person.end,
-        )
-        for person in AyantDroit.objects.filter(member=member).on(today)
-    ]
-    return [himself, *family]
+    return [himself, *(covered(person, person.start, person.end) for person in family)]
 
 
 def places(member: Member) -> list[PersonPlaces]:
@@ -182,7 +196,7 @@ def places(member: Member) -> list[PersonPlaces]:
     }
     himself = PersonPlaces(
         member.full_name,
-        _("adhérent"),
+        member.kind_label,
         _places([(cover, cover.since, cover.until) for cover in own], holdings),
     )
     family = []
@@ -192,9 +206,7 @@ def places(member: Member) -> list[PersonPlaces]:
             shared = shared_days(person.start, person.end, cover.since, cover.until)
             if shared:
                 stays.append((cover, *shared))
-        family.append(
-            PersonPlaces(person.full_name, person.get_link_display(), _places(stays, holdings))
-        )
+        family.append(PersonPlaces(person.full_name, person.kind_label, _places(stays, holdings)))
     return [himself, *family]
 
 

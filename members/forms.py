@@ -118,13 +118,20 @@ class NewPasswordForm(NewPasswordFields):
         self.account = account
 
 
+class CodeInput(forms.TextInput):
+    """Never writes a code back into the page: what was refused is typed anew."""
+
+    def format_value(self, value):
+        return None
+
+
 class CodeForm(forms.Form):
     """Six ASCII digits; spaces, hyphens and what a phone pastes around them are dropped."""
 
     code = forms.CharField(
         label=_("Code reçu"),
         max_length=40,
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={
                 "inputmode": "numeric",
                 "autocomplete": "one-time-code",

@@ -26,7 +26,7 @@ GLOBAL_SHARDS = 16  # one hot row for every text of the country would queue all 
 class Rule:
     """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
     window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
-    WAIT_LONGEST."""
+    WAIT_LONGEST. `counts`: what was done too often, « tries », « texts » or « links »."""
 
     name: str
     allowed: str | int
@@ -34,6 +34,7 @@ class Rule:
     doubling: bool = False
     alarm: bool = False
     shards: int = 1
+    counts: str = "tries"
 
 
 PASSWORD_PAIR = Rule("password.pair", "PASSWORD_FAILURES_PAIR", "PASSWORD_WINDOW", doubling=True)
@@ -45,15 +46,21 @@ PASSWORD_ADDRESS = Rule(
 )
 PASSWORD_KNOWN = Rule("password.known", "PASSWORD_FAILURES_KNOWN", "PASSWORD_WINDOW", doubling=True)
 TOTP = Rule("totp", "TOTP_FAILURES", "TOTP_WINDOW", doubling=True)
-SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600)
-SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400)
-SENDS_ADDRESS = Rule("sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True)
-SENDS_GLOBAL = Rule("sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS)
+SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600, counts="texts")
+SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400, counts="texts")
+SENDS_ADDRESS = Rule(
+    "sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True, counts="texts"
+)
+SENDS_GLOBAL = Rule(
+    "sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS, counts="texts"
+)
 PASSKEYS_ADDRESS = Rule(
     "passkeys.address", "PASSKEYS_PER_ADDRESS", "PASSKEYS_PER_ADDRESS_WINDOW", alarm=True
 )
-LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600)
-LINKS_ADDRESS = Rule("links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True)
+LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600, counts="links")
+LINKS_ADDRESS = Rule(
+    "links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True, counts="links"
+)
 
 REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 
@@ -81,11 +88,12 @@ def global_hit() -> Hit:
 
 
 class Throttled(Exception):
-    """Refused without being counted. `until`: when the next try may be made."""
+    """Refused without being counted. `until`: when the next try may be made. `counts`: as in Rule."""
 
-    def __init__(self, until: datetime):
+    def __init__(self, until: datetime, counts: str = "tries"):
         super().__init__(until)
         self.until = until
+        self.counts = counts
 
     @property
     def seconds(self) -> int:
@@ -114,7 +122,7 @@ def reserve(*hits: Hit) -> None:
     if counted < rows.keys():
         refused = [hit for key, hit in rows.items() if key in charged and key not in counted]
         _alarm(refused)
-        raise Throttled(_until([hit.key for hit in refused], now))
+        raise Throttled(_until([hit.key for hit in refused], now), refused[0].rule.counts)
 
 
 def forget(*hits: Hit) -> None:

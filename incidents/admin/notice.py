@@ -7,13 +7,12 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import exposure, notices, review
+from incidents import exposure, notices, pages, review
 from incidents.admin.lines import lines
 from incidents.admin.moves import Moves, ReasonForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
 from incidents.models.notice import VersionState
-from incidents.views import page
 from members import audit
 from members.admin.links import Readers, link
 from members.models import Member
@@ -294,5 +293,5 @@ class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
         )
         facts = notices.facts_of(version)
         people = exposure.of_member(form.member, facts)
-        shown = page.personal(version, facts, form.member, people, is_preview=True)
+        shown = pages.personal(version, facts, form.member, people, is_preview=True)
         return render(request, "incidents/personal.html", {"page": shown})

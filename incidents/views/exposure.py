@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from incidents import acknowledgements, exposure, notices
+from incidents import acknowledgements, exposure, notices, pages
 from incidents.acknowledgements import NotShown, Outdated
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
-from incidents.views import page
 from members.views.access import member_or_viewer, member_required
 
 
@@ -62,7 +61,7 @@ def incident(request, reference):
         row = acknowledgements.shown_to(request.member, version)
     else:
         row = acknowledgements.show(request.member, version, people)
-    shown = page.personal(
+    shown = pages.personal(
         version, facts, request.member, people, acknowledged_at=row and row.acknowledged_at
     )
     return render(request, "incidents/personal.html", {"page": shown})

@@ -7,10 +7,9 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from incidents import banners, facts, notices
+from incidents import banners, facts, notices, pages
 from incidents.cached import remember
 from incidents.models import Incident, NoticeVersion
-from incidents.views import page
 
 CACHE_SECONDS = 300  # of a page named by its version: a new version is another page
 
@@ -47,12 +46,12 @@ def _read(version_id: int) -> dict:
         "facts": version.facts,
         "updates": [
             (update.number, update.published_at.isoformat(), update.change_note)
-            for update in page.updates_of(version.incident)
+            for update in pages.updates_of(version.incident)
         ],
     }
 
 
-def _page(kept: dict) -> page.Page:
+def _page(kept: dict) -> pages.Page:
     told = facts.from_snapshot(kept["facts"])
     version = NoticeVersion(
         incident=Incident(reference=told.reference),
@@ -61,7 +60,7 @@ def _page(kept: dict) -> page.Page:
         **kept["texts"],
     )
     updates = [
-        page.Update(number, datetime.fromisoformat(at), note)
+        pages.Update(number, datetime.fromisoformat(at), note)
         for number, at, note in kept["updates"]
     ]
-    return page.public(version, told, updates)
+    return pages.public(version, told, updates)

@@ -101,6 +101,11 @@ class Person(models.Model):
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}"
 
+    @property
+    def is_feminine(self) -> bool:
+        """Whether words about this person take the feminine: only where her civility says so."""
+        return self.civility == Civility.MADAME
+
     def set_nir(self, number: str) -> None:
         """Seals a valid NIR and clears the reason of absence. Raises nir.InvalidNir."""
         number = nir.compact(number)
@@ -181,6 +186,10 @@ class Member(Person):
                 raise ValidationError(NEED_DIFFERENT_RANKS)
 
     @property
+    def kind_label(self) -> str:
+        return str(_("adhérente") if self.is_feminine else _("adhérent"))
+
+    @property
     def phone_masked(self) -> str:
         return phones.masked(self.phone) if self.phone else ""
 
@@ -191,6 +200,17 @@ class Link(models.TextChoices):
     CONCUBIN = "concubin", _("concubin")
     ENFANT = "enfant", _("enfant")
     ASCENDANT = "ascendant", _("ascendant")
+
+    def label_of(self, person: Person) -> str:
+        """The label as it agrees with the person: « conjointe »."""
+        return str(_FEMININE.get(self, self.label) if person.is_feminine else self.label)
+
+
+_FEMININE = {
+    Link.CONJOINT: _("conjointe"),
+    Link.CONCUBIN: _("concubine"),
+    Link.ASCENDANT: _("ascendante"),
+}
 
 
 class AyantDroit(Period, Person):
@@ -222,6 +242,10 @@ class AyantDroit(Period, Person):
                 violation_error_message=NEED_DIFFERENT_RANKS,
             ),
         ]
+
+    @property
+    def kind_label(self) -> str:
+        return Link(self.link).label_of(self)
 
     def clean(self):
         """Tells him apart from the member too, and keeps his period within the adhésions.

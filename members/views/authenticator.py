@@ -39,10 +39,10 @@ def confirm(request):
         try:
             authenticator.confirm(device, form.cleaned_data["code"], request=request)
         except codes.WaitUntil as refusal:
-            form.add_error("code", wait_message(refusal.until))
+            form.add_error("code", wait_message(refusal))
             return too_many(_setup_page(request, device, form, status=429), refusal)
         except codes.CodeRefused as refusal:
-            form.add_error("code", refusal_message(refusal))
+            form.add_error("code", refusal_message(refusal, from_app=True))
         else:
             messages.success(request, _("Votre application est prête."))
             return redirect("app")

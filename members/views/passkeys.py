@@ -38,7 +38,7 @@ def options(request):
     try:
         return JsonResponse(passkeys.sign_in_options(request))
     except Throttled as refusal:
-        return _told(wait_message(refusal.until), refusal)
+        return _told(wait_message(refusal), refusal)
 
 
 @login_not_required
@@ -48,7 +48,7 @@ def enter(request):
     try:
         url = passkeys.sign_in(request, answer, safe_next(next_url, request))
     except Throttled as refusal:
-        return _told(wait_message(refusal.until), refusal)
+        return _told(wait_message(refusal), refusal)
     except passkeys.CeremonyLost:
         return _told(_("Cette demande a expiré. Appuyez à nouveau sur le bouton."))
     except passkeys.PasskeyRefused:

@@ -24,7 +24,7 @@ def forgotten(request):
         try:
             resets.ask(request, form.cleaned_data["identifiant"])
         except Throttled as refusal:
-            form.add_error(None, wait_message(refusal.until))
+            form.add_error(None, wait_message(refusal))
             return too_many(_forgotten_page(request, form, status=429), refusal)
         return render(request, "members/password/asked.html")
     return _forgotten_page(request, form)

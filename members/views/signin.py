@@ -1,3 +1,6 @@
+from datetime import datetime
+from math import ceil
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -6,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -14,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
+from members.days import from_hour
 from members.forms import CodeForm, PasswordForm, SignInForm
 from members.gate import Busy
 from members.limits import limit
@@ -63,7 +66,7 @@ def _check_password(request):
         form.add_error(None, _("Identifiant ou mot de passe incorrect. Vérifiez votre saisie."))
         return _sign_in_page(request, form)
     except Throttled as refusal:
-        form.add_error(None, wait_message(refusal.until))
+        form.add_error(None, wait_message(refusal))
         return too_many(_sign_in_page(request, form, status=429), refusal)
     except Busy:
         return busy(reverse("signin"))
@@ -85,7 +88,7 @@ def reopen(request):
         form.add_error("password", _("Ce mot de passe n'est pas le bon."))
         return render(request, "members/reopen.html", {"form": form})
     except Throttled as refusal:
-        form.add_error(None, wait_message(refusal.until))
+        form.add_error(None, wait_message(refusal))
         page = render(request, "members/reopen.html", {"form": form}, status=429)
         return too_many(page, refusal)
     except Busy:
@@ -137,17 +140,21 @@ def _check_code(request, step):
     try:
         return HttpResponseRedirect(signin.confirm(request, form.cleaned_data["code"]))
     except codes.WaitUntil as refusal:
-        form.add_error("code", wait_message(refusal.until))
+        form.add_error("code", wait_message(refusal))
         return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
-        form.add_error("code", refusal_message(refusal))
+        form.add_error("code", refusal_message(refusal, from_app=step.challenge_id is None))
         return _code_page(request, step, form)
 
 
-def refusal_message(refusal: codes.CodeRefused) -> str:
+def refusal_message(refusal: codes.CodeRefused, *, from_app: bool = False) -> str:
     match refusal:
-        case codes.WrongCode(attempts_left=0):
+        case codes.WrongCode() if from_app:
             return _("Ce code n'est pas le bon.")
+        case codes.WrongCode(attempts_left=0):
+            return _(
+                "Ce code n'est pas le bon. Recommencez la connexion pour en recevoir un autre."
+            )
         case codes.WrongCode(attempts_left=left):
             return ngettext(
                 "Ce code n'est pas le bon. Il vous reste %(count)d essai.",
@@ -183,13 +190,18 @@ def _code_page(request, step, form, status=200):
             "masked_phone": challenge.user.member.phone_masked,
             "reference": challenge.reference,
             "expires_at": challenge.expires_at,
-            "resend_at": codes.resend_at(challenge),
+            "resend_in": _seconds_until(codes.resend_at(challenge)),
             "delivery": _delivery(challenge),
             "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
             "sms_disturbed": is_disturbed(),
             "offers_calls": offers_calls(),
         }
     return render(request, "members/code.html", context, status=status)
+
+
+def _seconds_until(at: datetime | None) -> int | None:
+    """Whole seconds, rounded up; 0 once `at` is past, None without it."""
+    return None if at is None else max(ceil((at - timezone.now()).total_seconds()), 0)
 
 
 def _delivery(challenge: Challenge) -> str:
@@ -214,7 +226,7 @@ def text_instead(request):
     except signin.PendingLost as lost:
         return _back_to_start(request, lost)
     except Throttled as refusal:
-        messages.warning(request, wait_message(refusal.until))
+        messages.warning(request, wait_message(refusal))
     return redirect("signin_code")
 
 
@@ -244,7 +256,7 @@ def _send_again(request, channel: Channel, done: str):
     try:
         codes.resend(challenge, counted_address(client_address(request)), channel)
     except Throttled as refusal:
-        messages.warning(request, wait_message(refusal.until))
+        messages.warning(request, wait_message(refusal))
     except codes.DeadCode:
         messages.warning(request, _("Ce code arrive à sa fin. Recommencez la connexion."))
     else:
@@ -275,10 +287,16 @@ def _back_to_start(request, lost: signin.PendingLost):
     )
 
 
-def wait_message(until) -> str:
-    return _("Trop d'essais. Réessayez à partir de %(time)s.") % {
-        "time": date_format(timezone.localtime(until), "H\\hi\\ms\\s")
+def wait_message(refusal: Throttled) -> str:
+    """What was asked too often, and from when it may be asked again."""
+    sentences = {
+        "tries": _("Trop d'essais. Réessayez %(from_hour)s."),
+        "texts": _(
+            "Nous ne pouvons pas vous envoyer de code tout de suite. Réessayez %(from_hour)s."
+        ),
+        "links": _("Trop de liens demandés. Réessayez %(from_hour)s."),
     }
+    return sentences[refusal.counts] % {"from_hour": from_hour(refusal.until)}
 
 
 def too_many(response, refusal: Throttled):

@@ -112,14 +112,14 @@ NOTICE = {
     ),
     "what_to_do": (
         "Vous n'avez aucune démarche à faire pour l'instant.\n\n"
-        "Restez prudent dans les prochaines semaines, surtout avec les e-mails. "
+        "Restez sur vos gardes ces prochaines semaines, surtout avec les e‑mails. "
         "N'ouvrez ni lien ni pièce jointe d'un message douteux. "
         "Ne donnez jamais votre mot de passe, ni un code reçu par SMS.\n\n"
         "En cas de doute, appelez le numéro de votre contrat."
     ),
     "reassurance": (
         "Vos informations bancaires, vos soins et vos remboursements ne sont pas touchés. "
-        "Vos adresses, téléphone et e-mail non plus."
+        "Vos adresses, téléphone et e‑mail non plus."
     ),
 }
 

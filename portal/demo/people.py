@@ -89,6 +89,7 @@ class Relative:
     birth_date: date
     start: date
     nir: str = ""
+    civility: Civility = Civility.NONE
     usage_name: str = ""
     birth_rank: int = 1
     address: tuple[str, str, str] = ("", "", "")
@@ -207,6 +208,7 @@ CAST = (
                 date(1981, 9, 3),
                 date(2019, 1, 1),
                 nir="281091300104217",
+                civility=Civility.MADAME,
                 usage_name="Kervella",
             ),
             Relative(
@@ -302,6 +304,7 @@ CAST = (
                 date(2005, 7, 30),
                 date(2018, 9, 1),
                 nir="105079205011880",
+                civility=Civility.MONSIEUR,
                 address=("8 rue du Phare", "56100", "Lorient"),
             ),
             Relative(
@@ -495,6 +498,7 @@ def _member(person: Invented, contract: Contract) -> Member:
             member=member,
             reference=f"{position:02}",
             link=relative.link,
+            civility=relative.civility,
             first_names=relative.first_names,
             birth_name=relative.birth_name,
             usage_name=relative.usage_name,

@@ -11,7 +11,7 @@ field?.addEventListener("paste", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
-const resend = document.querySelector("[data-resend-until]");
+const resend = document.querySelector("[data-resend-in]");
 
 if (resend) {
   const button = resend.querySelector("button");
@@ -19,12 +19,13 @@ if (resend) {
   const ready = resend.querySelector("[data-resend-ready]");
   const count = resend.querySelector("[data-resend-count]");
   // The page's own clock: the member's may be wrong.
-  const end = performance.now() + (Number(resend.dataset.resendUntil) - Number(resend.dataset.resendNow)) * 1000;
+  const end = performance.now() + Number(resend.dataset.resendIn) * 1000;
 
   const tick = () => {
     const left = Math.ceil((end - performance.now()) / 1000);
     if (left > 0) {
-      count.textContent = resend.dataset.resendLeft.replace("#", left);
+      const words = left > 1 ? resend.dataset.resendMany : resend.dataset.resendOne;
+      count.textContent = words.replace("#", left);
       setTimeout(tick, 1000);
       return;
     }

@@ -340,6 +340,37 @@ def test_a_preview_shows_what_a_member_would_read_and_is_recorded(as_staff, cast
     assert (event.actor, event.user) == (cast.approbateur, cast.antoine.user)
 
 
+@pytest.mark.parametrize(
+    ("moves", "title"),
+    [
+        ([], "Aperçu avant publication"),
+        ([notices.publish], "Aperçu d'une version publiée"),
+        ([notices.publish, notices.withdraw], "Aperçu d'une version retirée"),
+    ],
+)
+def test_a_preview_says_what_became_of_the_version_and_that_the_look_is_recorded(
+    as_staff,
+    cast,
+    submitted,  # noqa: F811
+    moves,
+    title,
+):
+    for move in moves:
+        move(
+            submitted,
+            by=cast.approbateur,
+            **({"reason": "Essai"} if move == notices.withdraw else {}),
+        )
+    page = text(
+        as_staff(cast.approbateur).get(
+            at("noticeversion_preview", submitted), {"number": cast.antoine.number}
+        )
+    )
+    assert title in page
+    assert "Rien n'est enregistré pour elle" in page
+    assert "votre consultation, elle, l'est." in page
+
+
 def test_staff_read_the_ledger_and_nobody_writes_it(as_member, as_staff, cast, february_2024):
     as_member(cast.antoine).get(reverse("incident", args=[february_2024.reference]))
     row = Acknowledgement.objects.get()

@@ -1,14 +1,18 @@
 """What members, visitors and staff see of an incident, through the browser's requests."""
 
+import re
+from dataclasses import replace
+from datetime import date
 from html import unescape
 
 import pytest
 from django.core.cache import cache
+from django.template.loader import render_to_string
 from django.urls import reverse
 
-from incidents import banners, lifecycle, notices
+from incidents import banners, lifecycle, notices, pages
 from incidents.models import Acknowledgement, Incident
-from members.models import AuditEvent
+from members.models import AuditEvent, Delegation
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 REFERENCE = "2024-02-tiers-payant"
@@ -46,6 +50,119 @@ def test_fabien_reads_that_he_is_not_concerned_and_why(as_member, cast, february
     assert "Cet incident ne touche pas vos données." in page
     assert "La gestion de ce contrat n'a jamais été confiée à Viamedis." in page
     assert "Données exposées" not in page
+
+
+def without_no_break_spaces(page: str) -> str:
+    return page.replace("\u00a0", " ")
+
+
+def cards(page: str) -> list[str]:
+    """The cards of « personne par personne », each as its HTML."""
+    return re.findall(r'<article class="card person.*?</article>', page, re.S)
+
+
+def brief(page: str) -> str:
+    """The answer at the top, as words."""
+    (section,) = re.findall(r'<section class="card brief".*?</section>', page, re.S)
+    return without_no_break_spaces(" ".join(re.sub(r"<[^>]+>", " ", section).split()))
+
+
+def test_people_with_the_same_answer_share_one_card_that_names_each(as_member, cast, february_2024):
+    page = without_no_break_spaces(text(as_member(cast.antoine).get(PAGE)))
+    (card,) = cards(page)
+    assert "Vous, Aurélie, Apolline et Adèle : les mêmes données" in card
+    for name, kind in [
+        ("Antoine Kervella", "vous"),
+        ("Aurélie Kervella", "conjointe"),
+        ("Apolline Kervella", "enfant"),
+        ("Adèle Kervella", "enfant"),
+    ]:
+        assert f'<strong>{name}</strong> <span class="soft">{kind}</span>' in card
+    assert card.count("Numéro de sécurité sociale") == 2  # once per operator
+
+
+def test_one_day_of_difference_makes_a_card_of_his_own(as_member, cast, february_2024):
+    cast.antoine.ayants_droit.filter(first_names="Aurélie").update(start="2019-01-02")
+    cast.antoine.ayants_droit.filter(first_names="Adèle").update(start="2024-01-01")
+    page = without_no_break_spaces(text(as_member(cast.antoine).get(PAGE)))
+    together, aurelie, adele = cards(page)
+    assert "Vous et Apolline : les mêmes données" in together
+    assert "Couverture du 1er janvier 2019 au 31 décembre 2023" in together
+    assert "Couverture du 2 janvier 2019 au 31 décembre 2023" in aurelie
+    assert "Cette personne n'était pas couverte pendant que Viamedis gérait" in adele
+    assert "Une partie de ses données est exposée chez Almerys." in brief(page)
+
+
+def test_the_answer_at_the_top_names_the_gravest_of_what_is_exposed(as_member, cast, february_2024):
+    told = brief(text(as_member(cast.antoine).get(PAGE)))
+    assert "Une partie de vos données et des leurs est exposée chez Viamedis et Almerys." in told
+    assert "Entre autres : nom, date de naissance, numéro de sécurité sociale ." in told
+    assert "J'ai lu, aller à la confirmation" in told
+
+
+def test_what_was_not_sent_is_not_named_as_exposed_at_the_top(as_member, cast, february_2024):
+    Delegation.objects.update(categories=["DATE_NAISSANCE", "GARANTIES_CONTRAT"])
+    told = brief(text(as_member(cast.bianca).get(PAGE)))
+    assert "Entre autres : date de naissance ." in told
+
+
+def test_what_is_safe_is_folded_and_what_was_not_stated_never_is(as_member, cast, february_2024):
+    Delegation.objects.update(categories=["NIR"])
+    page = text(as_member(cast.bianca).get(PAGE))
+    folded = re.findall(r"<details.*?</details>", page, re.S)
+    titles = [re.search(r"</svg>([^<]+)</h5>", one)[1] for one in folded]
+    assert titles == ["Données non exposées (6)", "Données jamais transmises à cet opérateur (6)"]
+    unfolded = re.sub(r"<details.*?</details>", "", page, flags=re.S)
+    _before, _title, not_stated = unfolded.partition("Données non mentionnées par l'opérateur")
+    assert "<li>Numéro de contrat</li>" in not_stated
+    assert "Numéro de contrat" not in "".join(folded)
+
+
+@pytest.mark.parametrize(
+    ("who", "chip", "why"),
+    [
+        (
+            "denise",
+            "Non concernée",
+            "Viamedis a effacé ces données avant l'incident : 30 juin 2022.",
+        ),
+        ("fabien", "Non concerné", "La gestion de ce contrat n'a jamais été confiée à Viamedis."),
+    ],
+)
+def test_who_is_not_concerned_reads_why_at_the_top_and_no_risk(
+    as_member, cast, february_2024, who, chip, why
+):
+    page = text(as_member(getattr(cast, who)).get(PAGE))
+    assert f"Vous {chip} Cet incident ne touche pas vos données. {why}" in brief(page)
+    assert "risques" not in page
+    assert "Ce qui pourrait arriver" not in page
+
+
+def test_the_risks_are_told_as_soon_as_one_of_the_family_is_concerned(
+    as_member, cast, february_2024
+):
+    assert 'id="risques"' in text(as_member(cast.antoine).get(PAGE))
+
+
+def test_dates_that_nobody_gave_are_spoken_of_once_after_what_was_done(
+    as_member, cast, february_2024
+):
+    page = text(as_member(cast.antoine).get(PAGE))
+    assert page.count("n'ont pas été communiquées") == 1
+    assert "Date non communiquée" not in page
+    version = february_2024.versions.get()
+    facts = notices.facts_of(version)
+    dated = replace(facts.steps[0], done_on=date(2024, 2, 1))
+    shown = pages.public(version, replace(facts, steps=(dated, *facts.steps[1:])), [])
+    told = unescape(render_to_string("components/timeline.html", {"steps": shown.steps}))
+    assert "1er février 2024" in told
+    assert "Les dates des autres mesures n'ont pas été communiquées." in told
+
+
+def test_the_list_says_that_every_incident_is_in_it(as_member, cast, february_2024):
+    page = text(as_member(cast.fabien).get("/incidents/"))
+    assert "Tous les incidents que nous avons annoncés." in page
+    assert "Attaque chez nos opérateurs" in page
 
 
 def test_the_page_costs_seven_statements_once_shown(
@@ -191,6 +308,20 @@ def test_the_public_notice_names_nobody(client, cast, february_2024):
     assert "Attaque chez nos opérateurs" in page
     assert "Kervella" not in page
     assert "TA-SOCLE" not in page
+
+
+def test_the_public_notice_asks_only_visitors_to_sign_in(as_member, client, cast, february_2024):
+    invitation, own_page = "Connectez-vous : nous vous dirons", f'href="{PAGE}"'
+    page = without_no_break_spaces(text(client.get(PUBLIC)))
+    assert (invitation in page, own_page in page) == (True, False)
+    page = without_no_break_spaces(text(as_member(cast.antoine).get(PUBLIC)))
+    assert (invitation in page, own_page in page) == (False, True)
+
+
+def test_the_public_notice_leads_staff_to_no_page_of_members(as_staff, cast, february_2024):
+    page = without_no_break_spaces(text(as_staff(cast.support).get(PUBLIC)))
+    assert "Connectez-vous : nous vous dirons" not in page
+    assert f'href="{PAGE}"' not in page
 
 
 def test_visitors_see_the_notice_without_any_statement_once_warm(

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.services import chromium
 
@@ -40,7 +41,7 @@ def test_antoine_learns_what_was_exposed_for_his_family_once_and_goes_on(person,
 @pytest.mark.parametrize(
     ("identifiant", "seen", "unseen"),
     [
-        ("bianca.santoni", "Almerys", "Une partie de vos données est exposée : Viamedis"),
+        ("bianca.santoni", "Almerys", "exposée chez Viamedis"),
         ("fabien.loriot", "Non concerné", "Une partie de vos données est exposée"),
         ("denise.fauvel", "2022", "Une partie de vos données est exposée"),
     ],
@@ -73,6 +74,27 @@ def test_without_javascript_at_320_pixels(person, new_page, axe, portal):
         page.goto(portal.url + path)
         assert overflow(page) <= 0, path
         axe(page)
+
+
+def test_folded_lists_open_with_the_keyboard_and_by_themselves_on_paper(person, new_page, portal):
+    page = new_page(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    person(page, "bianca.santoni").signs_in()
+    folded = page.locator("details").get_by_text("Informations bancaires")
+    expect(folded).not_to_be_visible()
+    page.emulate_media(media="print")
+    expect(folded).to_be_visible()
+    page.emulate_media(media="screen")
+    page.locator("summary").press("Enter")
+    expect(folded).to_be_visible()
+
+
+def test_on_a_phone_the_page_leads_to_its_parts_and_to_the_confirmation(person, new_page, portal):
+    page = new_page(viewport={"width": 320, "height": 640})
+    person(page, "antoine.kervella").signs_in()
+    page.get_by_role("link", name="Ce qui fonctionne").click()
+    expect(page.locator("#services")).to_be_in_viewport()
+    page.get_by_role("link", name="J'ai lu, aller à la confirmation").click()
+    expect(page.locator("#lecture")).to_be_in_viewport()
 
 
 def test_with_the_keyboard_alone(person, page, portal):
@@ -127,9 +149,17 @@ def test_axe_finds_nothing_on_any_page(person, new_page, axe, portal, scheme):
     page.goto(f"{portal.url}/connexion/code/aide/")
     axe(page)
     someone.signs_in()
-    for path in (INCIDENT, "/espace/", "/espace/donnees/", "/incidents/", "/admin/"):
+    for path in (INCIDENT, "/espace/", "/espace/donnees/", "/incidents/"):
         page.goto(portal.url + path)
         axe(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page_of_a_closed_door(person, new_page, axe, portal, scheme):
+    page = new_page(color_scheme=scheme)
+    person(page, "bianca.santoni").signs_in()
+    assert page.goto(f"{portal.url}/admin/").status == 403
+    axe(page)
 
 
 def test_the_public_notice_tells_a_visitor_without_naming_anybody(page, portal, cast_anew):

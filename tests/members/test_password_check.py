@@ -169,7 +169,9 @@ def test_an_unknown_name_draws_every_account_about_as_often_and_in_one_statement
 ):
     with django_assert_num_queries(1):
         password_check.named_or_drawn(User.objects.all(), "nobody")
-    drawn = [password_check.named_or_drawn(User.objects.all(), f"nobody{rank}").pk for rank in range(800)]
+    drawn = [
+        password_check.named_or_drawn(User.objects.all(), f"nobody{rank}").pk for rank in range(800)
+    ]
     often = [drawn.count(user.pk) for user in forty_accounts]
     assert min(often) >= 5
     assert max(often) <= 60

@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 import time_machine
@@ -20,6 +21,7 @@ from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import read_code, signs_in, type_code, type_password, wrong
 
 SIGN_IN, CODE, HOME = "/connexion/", "/connexion/code/", "/espace/"
+NO_TEXT_NOW = "Nous ne pouvons pas vous envoyer de code tout de suite."
 
 
 @pytest.fixture
@@ -224,7 +226,7 @@ def test_five_wrong_passwords_then_even_the_right_one_waits(client, claire):
     response = type_password(client)
     assert response.status_code == 429
     assert 0 < int(response["Retry-After"]) <= 31
-    assert "Réessayez à partir de" in response.content.decode()
+    assert "Trop d'essais. Réessayez" in unescape(response.content.decode())
 
 
 def test_right_passwords_are_not_counted_against_anyone(client, claire, settings):
@@ -239,6 +241,18 @@ def test_when_the_texts_are_spent_the_page_says_when_to_come_back(client, claire
     response = type_password(client)
     assert response.status_code == 429
     assert SmsMessage.objects.count() == 5
+    page = unescape(response.content.decode())
+    assert NO_TEXT_NOW in page
+    assert "Trop d'essais" not in page
+
+
+def test_when_the_texts_of_the_day_are_spent_the_page_names_tomorrow(client, claire, settings):
+    settings.LIMITS = {**settings.LIMITS, "SENDS_PER_PHONE_HOUR": 50, "SENDS_PER_PHONE_DAY": 2}
+    with time_machine.travel("2024-07-01T12:04:30Z", tick=False):
+        for _ in range(2):
+            type_password(client)
+        page = unescape(type_password(client).content.decode())
+    assert f"{NO_TEXT_NOW} Réessayez demain à partir de 14\u00a0h\u00a005." in page
 
 
 def test_a_full_gate_answers_503_and_counts_nothing(client, claire, settings):
@@ -258,6 +272,17 @@ def test_a_wrong_code_says_how_many_tries_are_left(at_the_code):
     response = type_code(at_the_code, wrong(read_code()))
     assert "Il vous reste 4 essais" in response.content.decode()
     assert "signin.code_failed" in events()
+
+
+def test_the_last_wrong_code_says_to_start_again(at_the_code):
+    for _ in range(5):
+        response = type_code(at_the_code, wrong(read_code()))
+    assert "Recommencez la connexion pour en recevoir un autre." in response.content.decode()
+
+
+def test_a_refused_code_leaves_its_field_empty(at_the_code):
+    for typed in (wrong(read_code()), "12345"):
+        assert typed not in type_code(at_the_code, typed).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -323,7 +348,10 @@ def test_the_resend_button_sends_the_same_code_once(at_the_code, commits):
 
 def test_a_resend_asked_too_early_says_when(at_the_code):
     response = at_the_code.post(reverse("signin_resend"), follow=True)
-    assert "Réessayez à partir de" in response.content.decode()
+    page = unescape(response.content.decode())
+    assert f"{NO_TEXT_NOW} Réessayez" in page
+    assert "Trop d'essais" not in page
+    assert re.search(r"Nouvel envoi possible dans (30|2\d)\u00a0secondes\.", page)
     assert SmsMessage.objects.count() == 1
 
 
@@ -382,7 +410,9 @@ def test_one_app_code_opens_one_session(client, hugo):
     type_code(client, code)
     client.post(reverse("signout"))
     type_password(client, "hugo")
-    assert type_code(client, code).status_code == 200
+    response = type_code(client, code)
+    assert response.status_code == 200
+    assert "Ce code a déjà servi." in response.content.decode()
 
 
 def test_staff_guessing_app_codes_must_wait(client, hugo, settings):

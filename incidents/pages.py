@@ -1,9 +1,11 @@
 """What the pages of an incident show: the version's texts, its facts, and the exposure of each person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents import notices
 from incidents.exposure import OperatorExposure, PersonExposure
@@ -12,8 +14,22 @@ from incidents.models import Incident, NoticeVersion
 from incidents.models.claim import ClaimState
 from incidents.models.incident import ServiceState, StepKind
 from incidents.reasons import ExposureState
-from members.models import Adhesion, Member
+from members import cover
+from members.models import Contract, Member
 from members.models.category import DataCategory
+
+# What harms most in the wrong hands, in the words of the answer at the top of the page.
+GRAVEST = {
+    DataCategory.IDENTIFIANTS_ESPACE: gettext_lazy("identifiants de l'espace"),
+    DataCategory.BANCAIRE: gettext_lazy("informations bancaires"),
+    DataCategory.MEDICAL: gettext_lazy("données médicales"),
+    DataCategory.ETAT_CIVIL: gettext_lazy("nom"),
+    DataCategory.DATE_NAISSANCE: gettext_lazy("date de naissance"),
+    DataCategory.NIR: gettext_lazy("numéro de sécurité sociale"),
+}
+
+# Of whom a headline speaks: (the member is one of them, they are several).
+YOU, YOU_AND_OTHERS, ANOTHER, OTHERS = (True, False), (True, True), (False, False), (False, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +84,31 @@ class PersonView:
     name: str
     kind_label: str
     is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """People whose answers are the same in every word: said once, for all of them.
+
+    `gravest` names the worst of what is exposed; `reasons` says why nobody of them is concerned.
+    """
+
+    people: list[PersonView]
+    names: str
     state: str
+    is_feminine: bool
     headline: str
+    gravest: str
+    reasons: list[str]
     operators: list[OperatorView]
+
+    @property
+    def is_concerned(self) -> bool:
+        return self.state != ExposureState.DISMISSED
+
+    @property
+    def is_several(self) -> bool:
+        return len(self.people) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +154,14 @@ class Page:
     services: list[ServiceView]
     contacts: Contacts
     updates: list[Update]
-    people: list[PersonView] | None = None
+    groups: list[GroupView] = field(default_factory=list)
     acknowledged_at: datetime | None = None
     is_preview: bool = False
+
+    @property
+    def is_concerned(self) -> bool:
+        """Whether anybody of the family is."""
+        return any(group.is_concerned for group in self.groups)
 
 
 def public(version: NoticeVersion, facts: Facts, updates: list[Update]) -> Page:
@@ -137,8 +180,8 @@ def personal(
 ) -> Page:
     return Page(
         **_common(version, facts, updates_of(version.incident)),
-        contacts=_contacts(facts, _contract(member)),
-        people=[_person(person) for person in people],
+        contacts=_contacts(facts, cover.contract_to_call(member)),
+        groups=_groups(people),
         acknowledged_at=acknowledged_at,
         is_preview=is_preview,
     )
@@ -186,14 +229,55 @@ def _target(target: TargetFacts) -> TargetView:
     )
 
 
-def _person(person: PersonExposure) -> PersonView:
-    return PersonView(
-        name=person.name,
-        kind_label=str(person.kind_label),
-        is_member=person.is_member,
-        state=person.state.value,
-        headline=_headline(person),
-        operators=[_operator(exposure) for exposure in person.operators],
+def _groups(people: list[PersonExposure]) -> list[GroupView]:
+    """In the order of the first of each group; the member is always first of his own."""
+    groups: list[tuple[list[OperatorView], list[PersonExposure]]] = []
+    for person in people:
+        answers = [_operator(exposure) for exposure in person.operators]
+        alike = next((together for known, together in groups if known == answers), None)
+        if alike is None:
+            groups.append((answers, [person]))
+        else:
+            alike.append(person)
+    return [_group(together, answers) for answers, together in groups]
+
+
+def _group(people: list[PersonExposure], operators: list[OperatorView]) -> GroupView:
+    state = people[0].state
+    at_worst = [exposure for exposure in people[0].operators if exposure.state == state]
+    exposed = frozenset().union(*(exposure.categories for exposure in at_worst))
+    dismissed = state == ExposureState.DISMISSED
+    return GroupView(
+        people=[PersonView(one.name, one.kind_label, one.is_member) for one in people],
+        names=_names(people),
+        state=state.value,
+        is_feminine=all(person.is_feminine for person in people),
+        headline=_headline(people),
+        gravest=", ".join(str(words) for code, words in GRAVEST.items() if code in exposed),
+        reasons=list(dict.fromkeys(one.reason_text for one in operators)) if dismissed else [],
+        operators=operators,
+    )
+
+
+def _names(people: list[PersonExposure]) -> str:
+    """« Vous, Aurélie et Adèle »; whole names where first names are not enough, or for one alone."""
+    first_names = [person.name.partition(" ")[0] for person in people]
+    short = len(people) > 1 and len(set(first_names)) == len(people)
+    return _enumerated(
+        [
+            _("Vous") if person.is_member else first_name if short else person.name
+            for person, first_name in zip(people, first_names, strict=True)
+        ]
+    )
+
+
+def _enumerated(words: Sequence[str]) -> str:
+    """« A, B et C ». An empty text for no word."""
+    *others, last = words or [""]
+    return (
+        _("%(others)s et %(last)s") % {"others": ", ".join(others), "last": last}
+        if others
+        else last
     )
 
 
@@ -221,42 +305,41 @@ def _operator(exposure: OperatorExposure) -> OperatorView:
     )
 
 
-def _headline(person: PersonExposure) -> str:
-    operators = [
-        exposure.target.operator_name
-        for exposure in person.operators
-        if exposure.reason.is_concerned
-    ]
-    told = {"name": person.name, "operators": _(" et ").join(operators)}
+def _headline(people: list[PersonExposure]) -> str:
+    """One sentence under the names of `people`, which it does not repeat."""
+    state = people[0].state
+    operators = [one.target.operator_name for one in people[0].operators if one.state == state]
     sentences = {
-        (ExposureState.CONFIRMED, True): _(
-            "Une partie de vos données est exposée : %(operators)s."
-        ),
-        (ExposureState.CONFIRMED, False): _(
-            "Une partie des données de %(name)s est exposée : %(operators)s."
-        ),
-        (ExposureState.PRESUMED, True): _(
-            "Vos données sont sans doute exposées. Les dates de l'attaque restent inconnues."
-        ),
-        (ExposureState.PRESUMED, False): _(
-            "Les données de %(name)s sont sans doute exposées. "
-            "Les dates de l'attaque restent inconnues."
-        ),
-        (ExposureState.DISMISSED, True): _("Cet incident ne touche pas vos données."),
-        (ExposureState.DISMISSED, False): _("Cet incident ne touche pas les données de %(name)s."),
+        ExposureState.CONFIRMED: {
+            YOU: _("Une partie de vos données est exposée chez %(operators)s."),
+            YOU_AND_OTHERS: _(
+                "Une partie de vos données et des leurs est exposée chez %(operators)s."
+            ),
+            ANOTHER: _("Une partie de ses données est exposée chez %(operators)s."),
+            OTHERS: _("Une partie de leurs données est exposée chez %(operators)s."),
+        },
+        ExposureState.PRESUMED: {
+            YOU: _("Vos données sont sans doute exposées chez %(operators)s."),
+            YOU_AND_OTHERS: _(
+                "Vos données et les leurs sont sans doute exposées chez %(operators)s."
+            ),
+            ANOTHER: _("Ses données sont sans doute exposées chez %(operators)s."),
+            OTHERS: _("Leurs données sont sans doute exposées chez %(operators)s."),
+        },
+        ExposureState.DISMISSED: {
+            YOU: _("Cet incident ne touche pas vos données."),
+            YOU_AND_OTHERS: _("Cet incident ne touche ni vos données ni les leurs."),
+            ANOTHER: _("Cet incident ne touche pas ses données."),
+            OTHERS: _("Cet incident ne touche pas leurs données."),
+        },
     }
-    return sentences[person.state, person.is_member] % told
+    told = sentences[state][people[0].is_member, len(people) > 1]
+    if state == ExposureState.PRESUMED:
+        told += " " + _("Les dates de l'attaque restent inconnues.")
+    return told % {"operators": _enumerated(operators)}
 
 
-def _contract(member: Member):
-    """The contract whose phone answers this member: the present one, or the last he had."""
-    adhesion = (
-        Adhesion.objects.filter(member=member).select_related("contract").order_by("-start").first()
-    )
-    return adhesion.contract if adhesion else None
-
-
-def _contacts(facts: Facts, contract=None) -> Contacts:
+def _contacts(facts: Facts, contract: Contract | None = None) -> Contacts:
     told = facts.contacts
     return Contacts(
         dpo_name=told.dpo_name,
