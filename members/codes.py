@@ -66,7 +66,7 @@ def request(
     destination = phone or user.phone
     refunds = [hit.refunded() for hit in refund]
     try:
-        throttle.reserve(*_send_hits(destination, address), *refunds)
+        throttle.reserve(*_send_hits(user.pk, phone, destination, address), *refunds)
     except throttle.Throttled:
         if refunds:
             throttle.reserve(*refunds)  # too many texts, yet the password was right
@@ -114,7 +114,9 @@ def resend(challenge: Challenge, address: str) -> None:
         raise DeadCode
     if at > now:
         raise WaitUntil(at)
-    throttle.reserve(*_send_hits(challenge.destination, address))
+    throttle.reserve(
+        *_send_hits(challenge.user_id, challenge.phone, challenge.destination, address)
+    )
     with transaction.atomic():
         moved = Challenge.objects.filter(
             pk=challenge.pk, sends=challenge.sends, used_at__isnull=True
@@ -124,10 +126,14 @@ def resend(challenge: Challenge, address: str) -> None:
         send(challenge)
 
 
-def _send_hits(phone: str, address: str) -> list[throttle.Hit]:
+def _send_hits(
+    user_id: int, typed_phone: str, destination: str, address: str
+) -> list[throttle.Hit]:
+    """A number that was typed counts for its account too: nobody spreads texts over many numbers."""
+    counted = [destination, f"account\0{user_id}"] if typed_phone else [destination]
     return [
-        throttle.Hit(throttle.SENDS_PHONE_HOUR, phone),
-        throttle.Hit(throttle.SENDS_PHONE_DAY, phone),
+        *(throttle.Hit(throttle.SENDS_PHONE_HOUR, subject) for subject in counted),
+        *(throttle.Hit(throttle.SENDS_PHONE_DAY, subject) for subject in counted),
         throttle.Hit(throttle.SENDS_ADDRESS, address),
         throttle.global_hit(),
     ]
@@ -185,7 +191,8 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
             raise DeadCode
         if challenge.attempts >= limit("CODE_ATTEMPTS"):
             raise DeadCode
-        until = wait_until(challenge.user.sms_device)
+        proves_holder = Purpose(challenge.purpose).proves_holder
+        until = wait_until(challenge.user.sms_device) if proves_holder else None
         if until:
             raise WaitUntil(until)
         if Challenge.objects.claim(challenge):
@@ -194,11 +201,12 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
         raise Crowded
     device = challenge.user.sms_device
     if not constant_time_compare(code, challenge.code()):
-        device.count_failure()
+        if proves_holder:
+            device.count_failure()
         raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
     if not Challenge.objects.consume(challenge):
         raise DeadCode
-    if device.failures_in_a_row:
+    if device.failures_in_a_row and proves_holder:
         device.forget_failures()
     return challenge
 

@@ -140,6 +140,12 @@ def account_of(request):
     return user
 
 
+def end_others(request) -> int:
+    """Ends every session of who is signed in here but this one; how many."""
+    others = Session.objects.filter(user=request.user).exclude(pk=request.session.row.pk)
+    return others.delete()[0]
+
+
 def end_all(user) -> int:
     """Ends every session of `user`; how many."""
     return Session.objects.filter(user=user).delete()[0]

@@ -167,8 +167,8 @@ def pending_challenge(step: Pending) -> Challenge:
     return challenge
 
 
-def pending_staff(step: Pending) -> User:
-    """The staff account of `step`, still as it was. Raises PendingLost."""
+def pending_account(step: Pending) -> User:
+    """The account of `step`, still as it was. Raises PendingLost."""
     user = User.objects.select_related("member").get(pk=step.user_id)
     _same_account(step, user)
     return user
@@ -186,7 +186,7 @@ def confirm(request, code: str) -> str:
     user = None
     try:
         if step.challenge_id is None:
-            user = pending_staff(step)
+            user = pending_account(step)
             device = _second_factor(user)
             if device is None:
                 raise PendingLost("changed")

@@ -47,6 +47,7 @@ SENDS_PHONE_HOUR = Rule("sends.phone.hour", "SENDS_PER_PHONE_HOUR", 3600)
 SENDS_PHONE_DAY = Rule("sends.phone.day", "SENDS_PER_PHONE_DAY", 86_400)
 SENDS_ADDRESS = Rule("sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WINDOW", alarm=True)
 SENDS_GLOBAL = Rule("sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS)
+RECOVERY = Rule("recovery", "RECOVERY_FAILURES", "RECOVERY_WINDOW", doubling=True)
 LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600)
 LINKS_ADDRESS = Rule("links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True)
 

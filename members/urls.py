@@ -1,18 +1,42 @@
 from django.urls import path
 
-from members.views import account, links, password, security, signin, sms
+from members.views import (
+    account,
+    contacts,
+    links,
+    password,
+    recovery,
+    saved_codes,
+    security,
+    signin,
+    sms,
+)
 
 urlpatterns = [
     path("connexion/", signin.sign_in, name="signin"),
     path("connexion/code/", signin.code, name="signin_code"),
     path("connexion/code/renvoyer/", signin.resend, name="signin_resend"),
-    path("connexion/code/aide/", signin.no_phone, name="signin_no_phone"),
+    path("connexion/code/aide/", recovery.no_phone, name="signin_no_phone"),
+    path("connexion/code/aide/telephone/", recovery.phone, name="recovery_phone"),
+    path("connexion/code/aide/telephone/code/", recovery.code, name="recovery_code"),
+    path("connexion/code/aide/telephone/renvoyer/", recovery.resend, name="recovery_resend"),
     path("deconnexion/", signin.sign_out, name="signout"),
     path("mot-de-passe/oublie/", password.forgotten, name="password_forgotten"),
     path("mot-de-passe/nouveau/<str:token>/", password.reset, name="password_reset"),
     path("alerte/<str:token>/", links.not_me, name="not_me"),
+    path("contact/telephone/annuler/<str:token>/", links.phone_cancel, name="phone_cancel"),
+    path("contact/email/confirmer/<str:token>/", links.email_confirm, name="email_confirm"),
+    path("contact/email/annuler/<str:token>/", links.email_cancel, name="email_cancel"),
     path("espace/", account.home, name="home"),
     path("espace/donnees/", account.data_map, name="data_map"),
     path("espace/securite/", security.overview, name="security"),
+    path("espace/securite/telephone/", contacts.phone, name="phone"),
+    path("espace/securite/telephone/code/", contacts.phone_code, name="phone_code"),
+    path("espace/securite/telephone/renvoyer/", contacts.phone_resend, name="phone_resend"),
+    path("espace/securite/telephone/annuler/", contacts.phone_give_up, name="phone_give_up"),
+    path("espace/securite/email/", contacts.email, name="email"),
+    path("espace/securite/email/annuler/", contacts.email_give_up, name="email_give_up"),
+    path("espace/securite/mot-de-passe/", contacts.new_password, name="new_password"),
+    path("espace/securite/codes-de-secours/", saved_codes.saved_codes, name="saved_codes"),
     path("sms/<uuid:message_id>/statut/", sms.receipt, name="sms_receipt"),
 ]

@@ -297,6 +297,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5,
         "options": {"expires": 5},
     },
+    "apply phone changes": {
+        "task": "portal.tasks.apply_phone_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "purge texts": {
         "task": "members.tasks.purge_texts",
         "schedule": crontab(minute=7),

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from members import codes, signin
 from members.addresses import client_address, counted_address
@@ -88,7 +88,7 @@ def code(request):
             return _check_code(request, step)
         return _code_page(request, step, _code_form(step))
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
 
 
 def _code_form(step, data=None) -> CodeForm:
@@ -105,11 +105,11 @@ def _check_code(request, step):
         form.add_error("code", wait_message(refusal.until))
         return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
-        form.add_error("code", _refusal_message(refusal))
+        form.add_error("code", refusal_message(refusal))
         return _code_page(request, step, form)
 
 
-def _refusal_message(refusal: codes.CodeRefused) -> str:
+def refusal_message(refusal: codes.CodeRefused) -> str:
     match refusal:
         case codes.WrongCode(attempts_left=0):
             return _("Ce code n'est pas le bon.")
@@ -131,7 +131,7 @@ def _refusal_message(refusal: codes.CodeRefused) -> str:
 
 def _code_page(request, step, form, status=200):
     if step.challenge_id is None:
-        signin.pending_staff(step)
+        signin.pending_account(step)
         context = {"form": form, "kind": "totp", "sms_disturbed": False}
     else:
         challenge = signin.pending_challenge(step)
@@ -142,14 +142,14 @@ def _code_page(request, step, form, status=200):
             "reference": challenge.reference,
             "expires_at": challenge.expires_at,
             "resend_at": codes.resend_at(challenge),
-            "delivery": _delivery(challenge),
+            "delivery": delivery_of(challenge),
             "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
             "sms_disturbed": is_disturbed(),
         }
     return render(request, "members/code.html", context, status=status)
 
 
-def _delivery(challenge: Challenge) -> str:
+def delivery_of(challenge: Challenge) -> str:
     """What the member may know of his text: queued, sent, delivered, late or failed."""
     match challenge.text_state:
         case SmsState.DELIVERED:
@@ -171,7 +171,7 @@ def resend(request):
             return redirect("signin_code")
         challenge = signin.pending_challenge(step)
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
     try:
         codes.resend(challenge, counted_address(client_address(request)))
     except Throttled as refusal:
@@ -184,12 +184,6 @@ def resend(request):
 
 
 @login_not_required
-@require_safe
-def no_phone(request):
-    return render(request, "members/no_phone.html")
-
-
-@login_not_required
 @require_POST
 def sign_out(request):
     signin.sign_out(request)
@@ -198,7 +192,7 @@ def sign_out(request):
     return response
 
 
-def _back_to_start(request, lost: signin.PendingLost):
+def back_to_start(request, lost: signin.PendingLost):
     if request.user.is_authenticated:
         return redirect(signin.landing(request, ""))
     return redirect(
