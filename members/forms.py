@@ -202,6 +202,17 @@ class LongCodeForm(forms.Form):
         self.fields["code"].label = label
 
 
+class TicketForm(IdentifiantForm):
+    ticket = forms.CharField(
+        label=_("Code d'arrivée"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+        error_messages={"required": _("Saisissez le code d'arrivée.")},
+    )
+
+
 class CodeForm(forms.Form):
     """Six ASCII digits; spaces, hyphens and what a phone pastes around them are dropped."""
 
@@ -238,6 +249,16 @@ class CodeForm(forms.Form):
         if len(sent) != 1 or len(code) != limit("CODE_DIGITS") or not _is_ascii_digits(code):
             raise ValidationError(self.unreadable, code="unreadable")
         return code
+
+
+class EnrolmentForm(NewPasswordForm, CodeForm):
+    """A new colleague's password, and the first code of his app."""
+
+    field_order = ["new_password", "new_password_again", "code"]
+
+    def __init__(self, account, *args, **kwargs):
+        super().__init__(account, *args, from_app=True, **kwargs)
+        self.fields["code"].widget.attrs["autofocus"] = False
 
 
 def _is_ascii_digits(text: str) -> bool:

@@ -4,6 +4,7 @@ from members.views import (
     account,
     authenticator,
     contacts,
+    enrolment,
     links,
     passkeys,
     password,
@@ -41,6 +42,8 @@ urlpatterns = [
     path("espace/donnees/", account.data_map, name="data_map"),
     path("espace/securite/", security.overview, name="security"),
     path("espace/securite/sessions/", sessions.sessions_page, name="security_sessions"),
+    path("equipe/arrivee/", enrolment.ticket, name="enrolment"),
+    path("equipe/arrivee/compte/", enrolment.finish, name="enrolment_finish"),
     path("equipe/quitter-l-espace/", viewing.stop, name="viewing_stop"),
     path("session/prolonger/", sessions.extend, name="session_extend"),
     path(

@@ -13,15 +13,24 @@ def _may(verb: str, app: str, *models: str) -> list[str]:
     return [f"{app}.{verb}_{model}" for model in models]
 
 
-SUPPORT, WRITING, APPROVAL = "Assistance", "Incidents : rédaction", "Incidents : approbation"
+SUPPORT, LEAD = "Assistance", "Assistance : responsable"
+WRITING, APPROVAL = "Incidents : rédaction", "Incidents : approbation"
+DPO, AUDIT, ADMINISTRATION = "Protection des données", "Audit", "Administration des comptes"
+
+_SUPPORT = [
+    *_may("view", "members", *PEOPLE, *OPERATORS, "user", "smsdevice", "smsmessage"),
+    *_may("view", "members", "auditevent"),
+    *_may("reveal", "members", "nir"),
+    *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
+    "members.unlock_account",
+    "members.end_sessions",
+    "members.start_recovery",
+    "members.view_as_member",
+]
 
 ROLES = {
-    SUPPORT: [
-        *_may("view", "members", *PEOPLE, *OPERATORS, "user", "smsdevice", "smsmessage"),
-        *_may("view", "members", "auditevent"),
-        *_may("reveal", "members", "nir"),
-        *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
-    ],
+    SUPPORT: _SUPPORT,
+    LEAD: [*_SUPPORT, "members.block_account"],
     WRITING: [
         *_may("view", "members", *OPERATORS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
@@ -37,6 +46,23 @@ ROLES = {
         *_may("publish", "incidents", "noticeversion"),
         *_may("preview", "incidents", "noticeversion"),
         *_may("close", "incidents", "incident"),
+    ],
+    # who answers to the regulator reads what was said and to whom, and changes nothing
+    DPO: [
+        *_may("view", "members", *OPERATORS, "contract", "employer", "auditevent"),
+        *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
+        *_may("preview", "incidents", "noticeversion"),
+    ],
+    AUDIT: [
+        *_may("view", "members", "auditevent"),
+        *_may("export", "members", "auditevent"),
+        *_may("view", "incidents", *INCIDENT, "noticeversion"),
+    ],
+    # accounts of colleagues, and nothing about members
+    ADMINISTRATION: [
+        *_may("view", "members", "user", "staffenrolment", "auditevent"),
+        *_may("change", "members", "user"),
+        "members.enrol_staff",
     ],
 }
 

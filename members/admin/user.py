@@ -42,11 +42,17 @@ class UserAdmin(LargeTable):
 
     def get_readonly_fields(self, request, obj=None):
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else [*fields, "groups"]
+        if obj and not obj.is_staff:  # support acts on members' accounts, each time with a reason
+            fields = [*fields, "is_active", "suspended_at"]
+        may_give = request.user.has_perm("members.enrol_staff")
+        return fields if may_give and obj and obj.is_staff else [*fields, "groups"]
 
     def has_change_permission(self, request, obj=None):
+        """Nobody changes his own account here, and only an equal that of who may do everything."""
         may = super().has_change_permission(request, obj)
-        return may and (obj is None or not obj.is_staff or request.user.is_superuser)
+        if not may or obj is None:
+            return may
+        return obj != request.user and (request.user.is_superuser or not obj.is_superuser)
 
     def save_model(self, request, obj, form, change):
         before = User.objects.get(pk=obj.pk)

@@ -80,6 +80,7 @@ class StaffEnrolment(models.Model):
         verbose_name = _("arrivée d'un agent")
         verbose_name_plural = _("arrivées d'agents")
         ordering = ["-made_at"]
+        permissions = [("enrol_staff", _("Peut accueillir et confirmer un agent"))]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(made_by=F("user"))

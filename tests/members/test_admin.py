@@ -273,8 +273,13 @@ ACCOUNT = ("account.suspended", "account.closed", "account.reopened")
 SUSPENDED = {"suspended_at_0": "01/02/2026", "suspended_at_1": "10:00:00"}
 
 
-def test_suspending_closing_and_reopening_an_account_are_in_the_trail(editor, hugo, claire):
-    url = f"/admin/members/user/{claire.user_id}/change/"
+@pytest.fixture
+def ines(db):
+    return User.objects.create(identifiant="ines", is_staff=True)
+
+
+def test_suspending_closing_and_reopening_a_colleague_are_in_the_trail(editor, hugo, ines):
+    url = f"/admin/members/user/{ines.pk}/change/"
     moves = [
         (SUSPENDED, "account.suspended"),
         ({}, "account.reopened"),
@@ -282,15 +287,26 @@ def test_suspending_closing_and_reopening_an_account_are_in_the_trail(editor, hu
         ({}, "account.reopened"),
     ]
     for changes, _action in moves:
-        assert editor.post(url, account(claire.user, **changes)).status_code == 302
-    assert events(*ACCOUNT) == [(action, claire.user, hugo) for _changes, action in moves]
+        assert editor.post(url, account(ines, **changes)).status_code == 302
+    assert events(*ACCOUNT) == [(action, ines, hugo) for _changes, action in moves]
 
 
-def test_an_account_is_not_reopened_while_something_else_keeps_it_shut(editor, claire):
-    url = f"/admin/members/user/{claire.user_id}/change/"
-    editor.post(url, account(claire.user, is_active=None, **SUSPENDED))
-    editor.post(url, account(claire.user, **SUSPENDED))
+def test_an_account_is_not_reopened_while_something_else_keeps_it_shut(editor, ines):
+    url = f"/admin/members/user/{ines.pk}/change/"
+    editor.post(url, account(ines, is_active=None, **SUSPENDED))
+    editor.post(url, account(ines, **SUSPENDED))
     assert [action for action, *_who in events(*ACCOUNT)] == ["account.closed", "account.suspended"]
+
+
+def test_a_members_account_is_not_closed_here_but_by_support_with_a_reason(editor, claire):
+    editor.post(
+        f"/admin/members/user/{claire.user_id}/change/", account(claire.user, is_active=None)
+    )
+    assert User.objects.get(pk=claire.user_id).is_active
+
+
+def test_nobody_changes_his_own_account_here(editor, hugo):
+    assert editor.post(f"/admin/members/user/{hugo.pk}/change/", account(hugo)).status_code == 403
 
 
 def test_saving_an_account_as_it_is_tells_the_trail_nothing(editor, claire):
@@ -300,9 +316,8 @@ def test_saving_an_account_as_it_is_tells_the_trail_nothing(editor, claire):
     assert AuditEvent.objects.count() == before
 
 
-def test_the_roles_given_to_an_agent_and_taken_from_him_are_in_the_trail(editor, hugo):
+def test_the_roles_given_to_an_agent_and_taken_from_him_are_in_the_trail(editor, hugo, ines):
     writing, support = (Group.objects.create(name=name) for name in ("Rédaction", "Assistance"))
-    ines = User.objects.create(identifiant="ines", is_staff=True)
     ines.groups.add(writing)
     url = f"/admin/members/user/{ines.pk}/change/"
     editor.post(url, account(ines, groups=[support.pk]))

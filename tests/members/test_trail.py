@@ -24,7 +24,11 @@ def recorded() -> dict[str, str]:
                 action = call.args[0]
                 inside = tree if isinstance(action, ast.Name) else action
                 for node in ast.walk(inside):
-                    if isinstance(node, ast.Constant) and ACTION.fullmatch(str(node.value)):
+                    if (
+                        isinstance(node, ast.Constant)
+                        and ACTION.fullmatch(str(node.value))
+                        and not str(node.value).startswith("members.")  # a right, not an action
+                    ):
                         found[node.value] = f"{path.relative_to(ROOT)}:{call.lineno}"
     return found
 

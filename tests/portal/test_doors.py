@@ -28,6 +28,8 @@ PUBLIC = {
     "phone_cancel",  # the token of an e-mail opens these three
     "email_confirm",
     "email_cancel",
+    "enrolment",  # the ticket of a new colleague
+    "enrolment_finish",
     "password_forgotten",
     "password_reset",  # the token of an e-mail opens it
     "public_notice",

@@ -1,0 +1,71 @@
+"""What each role of the staff may do, as a matrix: whoever gives a right changes a line here."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from portal import roles
+
+# right → the roles that hold it; every other role is refused
+MATRIX = {
+    "members.view_member": {roles.SUPPORT, roles.LEAD},
+    "members.change_member": set(),
+    "members.delete_member": set(),
+    "members.reveal_nir": {roles.SUPPORT, roles.LEAD},
+    "members.unlock_account": {roles.SUPPORT, roles.LEAD},
+    "members.end_sessions": {roles.SUPPORT, roles.LEAD},
+    "members.start_recovery": {roles.SUPPORT, roles.LEAD},
+    "members.view_as_member": {roles.SUPPORT, roles.LEAD},
+    "members.block_account": {roles.LEAD},
+    "members.view_auditevent": {
+        roles.SUPPORT,
+        roles.LEAD,
+        roles.DPO,
+        roles.AUDIT,
+        roles.ADMINISTRATION,
+    },
+    "members.export_auditevent": {roles.AUDIT},
+    "members.change_auditevent": set(),
+    "members.delete_auditevent": set(),
+    "members.enrol_staff": {roles.ADMINISTRATION},
+    "members.change_user": {roles.ADMINISTRATION},
+    "incidents.add_incident": {roles.WRITING},
+    "incidents.add_claim": {roles.WRITING},
+    "incidents.add_noticeversion": {roles.WRITING},
+    "incidents.change_noticeversion": {roles.WRITING},
+    "incidents.publish_noticeversion": {roles.APPROVAL},
+    "incidents.close_incident": {roles.APPROVAL},
+    "incidents.preview_noticeversion": {roles.WRITING, roles.APPROVAL, roles.DPO},
+    "incidents.delete_incident": set(),
+    "incidents.delete_noticeversion": set(),
+    "incidents.change_acknowledgement": set(),
+}
+
+
+@pytest.mark.parametrize("right", MATRIX)
+def test_a_right_is_held_by_these_roles_and_no_other(right):
+    assert {role for role, may in roles.ROLES.items() if right in may} == MATRIX[right]
+
+
+def test_nobody_holds_a_right_twice_or_one_that_does_not_exist(db):
+    for role, names in roles.ROLES.items():
+        assert len(names) == len(set(names)), role
+    roles.sync()
+
+
+def test_no_role_writes_what_machines_write(db):
+    machines = ("auditevent", "auditlink", "smsmessage", "mail", "acknowledgement", "challenge")
+    for names in roles.ROLES.values():
+        for name in names:
+            verb, _underscore, model = name.split(".")[1].partition("_")
+            assert verb in ("view", "export") or model not in machines, name
+
+
+def test_every_right_that_we_declare_is_somebodys(db):
+    declared = {
+        f"{permission.content_type.app_label}.{permission.codename}"
+        for permission in Permission.objects.select_related("content_type")
+        if permission.content_type.app_label in ("members", "incidents")
+        and permission.codename.split("_")[0] not in ("add", "change", "delete", "view")
+    }
+    given = {name for names in roles.ROLES.values() for name in names}
+    assert declared <= given
