@@ -1,12 +1,18 @@
 """How the trail reads: a French label for each action that the portal records, and a few questions to it."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from members.addresses import shown_prefix
+from members.devices import described
 from members.models import AuditEvent, User
+from members.models.audit import KEPT_DAYS
 
 SIGNED_IN = "signin.completed"
+PAGE = 50
 
 # Read by staff about a member, and by a member about himself: each says what happened, and no more.
 LABELS = {
@@ -83,6 +89,40 @@ LABELS = {
 def label(action: str) -> str:
     """The French label of an action; the action itself where an older release had other ones."""
     return str(LABELS.get(action, action))
+
+
+@dataclass(frozen=True)
+class Act:
+    """One event as its member reads it. `by`: « la mutuelle » when an agent did it; no agent is named."""
+
+    id: int
+    at: datetime
+    label: str
+    device: str
+    place: str
+    by: str
+
+
+def acts_of(user: User, before: int | None = None) -> list[Act]:
+    """What happened to the account of `user` within a year, the latest first, PAGE at most. One statement.
+
+    `before`: only what came before the event of this id.
+    """
+    year = timezone.now() - timedelta(days=KEPT_DAYS)
+    events = AuditEvent.objects.filter(user=user, at__gt=year).order_by("-id")
+    if before is not None:
+        events = events.filter(id__lt=before)
+    return [
+        Act(
+            id=event.pk,
+            at=event.at,
+            label=label(event.action),
+            device=described(event.browser) if event.browser else "",
+            place=shown_prefix(event.address),
+            by=_("la mutuelle") if event.actor_id not in (None, user.pk) else "",
+        )
+        for event in events[:PAGE]
+    ]
 
 
 def last_sign_in(user: User) -> datetime | None:

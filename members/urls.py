@@ -41,6 +41,7 @@ urlpatterns = [
     path("espace/", account.home, name="home"),
     path("espace/donnees/", account.data_map, name="data_map"),
     path("espace/securite/", security.overview, name="security"),
+    path("espace/securite/activite/", security.activity, name="security_activity"),
     path("espace/securite/sessions/", sessions.sessions_page, name="security_sessions"),
     path("equipe/arrivee/", enrolment.ticket, name="enrolment"),
     path("equipe/arrivee/compte/", enrolment.finish, name="enrolment_finish"),
