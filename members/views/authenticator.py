@@ -34,6 +34,7 @@ def confirm(request):
     except authenticator.NothingUnderWay:
         return redirect("app")
     form = CodeForm(request.POST if request.method == "POST" else None, from_app=True)
+    form.fields["code"].widget.attrs["autofocus"] = False  # a phone would scroll past the drawing
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
