@@ -71,6 +71,10 @@ def show(member: Member, version: NoticeVersion, people: list[PersonExposure]) -
     return row
 
 
+def shown_to(member: Member, version: NoticeVersion) -> Acknowledgement | None:
+    return Acknowledgement.objects.filter(member=member, version=version).first()
+
+
 def acknowledge(member: Member, version: NoticeVersion, *, request=None) -> None:
     """Records that `member` has read `version`, once. Raises Outdated or NotShown."""
     later = version.incident.versions.filter(

@@ -4,6 +4,7 @@ It holds JSON values only: whoever writes into it can show a wrong page, and run
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,25 +13,38 @@ from django.core.cache import cache
 log = logging.getLogger(__name__)
 Kept = TypeVar("Kept")
 
+REST = 5.0  # seconds without asking a cache that failed: a hung one costs each page half a second
+
+_ask_from = 0.0
+
 
 def remember(key: str, seconds: int, compute: Callable[[], Kept]) -> Kept:
     """What `compute` answered within the last `seconds`, else its answer now. Never keeps None."""
+    if time.monotonic() < _ask_from:
+        return compute()
     try:
         kept = cache.get(key)
     except Exception:
-        log.warning("The cache is away: %s is computed.", key, exc_info=True)
+        _rest("The cache is away: %s is computed.", key)
         return compute()
     if kept is None:
         kept = compute()
         try:
             cache.set(key, kept, seconds)
         except Exception:
-            log.warning("The cache is away: %s is not kept.", key, exc_info=True)
+            _rest("The cache is away: %s is not kept.", key)
     return kept
 
 
 def forget(key: str) -> None:
+    """Asks even a cache at rest: what it would keep is wrong from now on."""
     try:
         cache.delete(key)
     except Exception:
-        log.warning("The cache is away: %s may be out of date for a while.", key, exc_info=True)
+        _rest("The cache is away: %s may be out of date for a while.", key)
+
+
+def _rest(told: str, key: str) -> None:
+    global _ask_from
+    _ask_from = time.monotonic() + REST
+    log.warning(told, key, exc_info=True)

@@ -63,6 +63,10 @@ def acquaintance(user: User | None) -> Acquaintance:
     return Acquaintance(digest, timezone.now() - user.browser_seen_at < REFRESH_AFTER)
 
 
+def acquaintance_of(request, user: User) -> Acquaintance:
+    return acquaintance(accounts_with_browser(request).filter(pk=user.pk).first())
+
+
 def remember(request, user: User, digest: str = "") -> None:
     """Makes this browser known to `user`, or notes that he used the known one of `digest`.
 

@@ -5,18 +5,21 @@ in constant time, *consume* the challenge. Failures are counted on the account's
 resets them.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import django_otp
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import audit, tasks, throttle
 from members.limits import limit
-from members.models import Challenge, SmsDevice, SmsMessage
+from members.models import Challenge, Passkey, SmsDevice, SmsMessage
 from members.models.challenge import Purpose, binding_digest, phone_digest
 from members.models.sms import Channel
 
@@ -43,6 +46,10 @@ class WaitUntil(CodeRefused, throttle.Throttled):
 
 class DeadCode(CodeRefused):
     """Expired, used, or out of attempts: another challenge is needed."""
+
+
+class UsedCode(CodeRefused):
+    """Of an authenticator app: right, but it has served. The next one opens."""
 
 
 class TooManyFailures(CodeRefused):
@@ -145,7 +152,8 @@ def _send_hits(phone: str, address: str) -> list[throttle.Hit]:
 
 
 def waiting(challenge_id: int, binding: str) -> Challenge | None:
-    """The challenge of this browser, with its account and its device. One statement."""
+    """The challenge of this browser, with its account, its device and whether a passkey is kept
+    (`has_passkey`). One statement."""
     return _of_this_browser(challenge_id, binding).first()
 
 
@@ -163,8 +171,11 @@ def shown(challenge_id: int, binding: str) -> Challenge | None:
 
 
 def _of_this_browser(challenge_id: int, binding: str):
-    return Challenge.objects.select_related("user__member", "user__sms_device").filter(
-        pk=challenge_id, binding=binding_digest(binding)
+    passkeys = Passkey.objects.live().filter(user=OuterRef("user"))
+    return (
+        Challenge.objects.select_related("user__member", "user__sms_device")
+        .filter(pk=challenge_id, binding=binding_digest(binding))
+        .annotate(has_passkey=Exists(passkeys))
     )
 
 
@@ -214,21 +225,38 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
     return challenge
 
 
-def check_totp(user, device, code: str) -> None:
-    """Passes when the authenticator app of `user` shows `code`. Raises WrongCode or WaitUntil.
+def check_totp(user, device: TOTPDevice, code: str) -> None:
+    """Passes when the authenticator app of `user` shows `code`, or showed it a step (30 s) before or after.
 
-    django-otp locks the device and accepts each code once; our counter bounds the tries.
+    Raises UsedCode, WrongCode, WaitUntil or TooManyFailures. django-otp locks the device, accepts each
+    code once and counts the wrong ones in a row; our counter bounds the tries.
     """
+    if device.throttling_failure_count >= limit("CODE_FAILURES_IN_A_ROW"):
+        raise TooManyFailures
     hit = throttle.Hit(throttle.TOTP, str(user.pk))
     try:
         throttle.reserve(hit)
     except throttle.Throttled as refusal:
         raise WaitUntil(refusal.until) from None
     if not django_otp.verify_token(user, device.persistent_id, code):
-        raise WrongCode(attempts_left=0)
+        raise UsedCode if _has_served(device, code) else WrongCode(attempts_left=0)
     throttle.reserve(hit.refunded())
 
 
-def record_failure(request, user, refusal: CodeRefused) -> None:
+def _has_served(device: TOTPDevice, code: str) -> bool:
+    device.refresh_from_db()
+    totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
+    totp.time = time.time()
+    return totp.verify(int(code), device.tolerance) and totp.t() <= device.last_t
+
+
+def record_failure(request, user, refusal: CodeRefused, binding: str) -> None:
+    """Every code that was looked at; each other refusal once per sign-in, however often it is asked."""
+    reason = type(refusal).__name__
+    if not isinstance(refusal, WrongCode):
+        try:
+            throttle.reserve(throttle.Hit(throttle.REFUSED_CODES, f"{binding}\0{reason}"))
+        except throttle.Throttled:
+            return
     action = "signin.locked" if isinstance(refusal, TooManyFailures) else "signin.code_failed"
-    audit.record(action, user=user, request=request, reason=type(refusal).__name__)
+    audit.record(action, user=user, request=request, reason=reason)

@@ -58,7 +58,7 @@ def check(request, purpose: str, code: str) -> Challenge:
     try:
         challenge = codes.check(kept["challenge"], kept["binding"], code)
     except codes.CodeRefused as refusal:
-        codes.record_failure(request, User(pk=_holder(kept)), refusal)
+        codes.record_failure(request, User(pk=_holder(kept)), refusal, kept["binding"])
         raise
     del request.session[SESSION_KEY]
     return challenge

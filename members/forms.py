@@ -3,12 +3,9 @@ import re
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from members.limits import limit
-
-LONGEST_NEXT = 500
 
 
 class SignInForm(forms.Form):
@@ -19,7 +16,7 @@ class SignInForm(forms.Form):
         max_length=64,
         widget=forms.TextInput(
             attrs={
-                "autocomplete": "username",
+                "autocomplete": "username webauthn",  # a passkey stands among the suggestions
                 "autocapitalize": "none",
                 "spellcheck": "false",
             }
@@ -168,11 +165,3 @@ class CodeForm(forms.Form):
 
 def _is_ascii_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()  # isdigit alone accepts the digits of every script
-
-
-def safe_next(url: str, request) -> str:
-    """`url` when it leads to a page of this site, else an empty string."""
-    allowed = url_has_allowed_host_and_scheme(
-        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return url if allowed and len(url) <= LONGEST_NEXT else ""

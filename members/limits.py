@@ -37,6 +37,13 @@ DEFAULTS = {
     "PASSWORD_LONGEST": 128,
     # Between the password and the code
     "PENDING_LIFETIME": 600,
+    # Passkeys and authenticator apps
+    "PASSKEY_CHALLENGE_LIFETIME": 300,
+    "PASSKEYS_PER_ACCOUNT": 10,
+    "PASSKEYS_PER_ADDRESS": 300,
+    "PASSKEYS_PER_ADDRESS_WINDOW": 600,
+    "APP_SETUP_LIFETIME": 1800,
+    "FACTOR_OFFER_REST": 2_592_000,
     # Ways in and back in
     "RESET_LIFETIME": 1800,
     "ACTIVATION_LINK_LIFETIME": 3600,
@@ -57,12 +64,33 @@ DEFAULTS = {
     "SESSION_IDLE": 900,
     "SESSION_IDLE_STAFF": 1800,
     "SESSION_WARNING": 120,
+    "VIEW_AS_LIFETIME": 900,
     "SESSION_ABSOLUTE": 43_200,
     "SESSION_TOUCH": 60,
     # Gate before the password hash, per process
     "GATE_QUEUE": 8,
     "GATE_WAIT_MS": 1_500,
     "GATE_RETRY_AFTER": 5,
+}
+
+# What a value may be, lowest and highest. A wait or a quota may be raised at will, as benchmarks do; the
+# figures that make a guessed code unlikely may not.
+LARGEST = 2**31 - 1  # the counters of members.throttle
+ANY, POSITIVE = (0, LARGEST), (1, LARGEST)
+RANGES = dict.fromkeys(DEFAULTS, POSITIVE) | {
+    "CODE_DIGITS": (6, 10),
+    "CODE_LIFETIME": (1, 900),
+    "CODE_ATTEMPTS": (1, 10),
+    "RESEND_FIRST_WAIT": ANY,
+    "RESEND_SECOND_WAIT": ANY,
+    "RESEND_NEXT_WAIT": ANY,
+    "WAIT_FIRST": ANY,
+    "WAIT_LONGEST": ANY,
+    "PASSWORD_SHORTEST": (8, 64),  # NIST SP 800-63B-4 §3.1.1.2
+    "PASSWORD_LONGEST": (64, 4096),
+    "SESSION_TOUCH": ANY,
+    "GATE_WAIT_MS": ANY,
+    "GATE_RETRY_AFTER": ANY,
 }
 
 

@@ -1,4 +1,6 @@
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.functional import SimpleLazyObject
@@ -43,28 +45,47 @@ class AccountMiddleware(AuthenticationMiddleware):
 
 def _account(request):
     if not hasattr(request, "_cached_user"):
-        request._cached_user = sessions.account_of(request)
+        try:
+            request._cached_user = sessions.account_of(request)
+        except (OperationalError, InterfaceError):
+            if not getattr(request, "open_to_all", False):
+                raise
+            request.session = sessions.SessionStore()  # nobody's, for whatever asks it next
+            request._cached_user = AnonymousUser()
     return request._cached_user
 
 
 class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
-    """Django's, which asks who the visitor is only where the answer matters: health and public pages
-    stay readable by a browser with a session while the database is away."""
+    """Django's, which asks who the visitor is only where the answer matters.
+
+    Health and public pages stay readable while the database is away: to a browser with a session too,
+    as nobody's. What a request would change still needs to know who asks.
+    """
 
     def process_view(self, request, view_func, view_args, view_kwargs):
         if not getattr(view_func, "login_required", True):
+            request.open_to_all = request.method in ("GET", "HEAD")
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 
 
 class DeviceMiddleware(OTPMiddleware):
-    """django-otp's, without a statement when the verifying device came with the session's row."""
+    """django-otp's, without a statement when the verifying device came with the session's row.
+
+    A session whose passkey or app was removed meanwhile ends: signed in means both factors.
+    """
 
     def _verify_user_sync(self, request, user):
-        if user.is_authenticated:
-            device = user._state.fields_cache.get("sms_device")
-            if device and request.session.get(DEVICE_ID_SESSION_KEY) == device.persistent_id:
-                self._init_user_fields(user)
-                user.otp_device = self._finalize_device(request, user, device)
-                return user
-        return super()._verify_user_sync(request, user)
+        if not user.is_authenticated:
+            return super()._verify_user_sync(request, user)
+        named = request.session.get(DEVICE_ID_SESSION_KEY)
+        device = user._state.fields_cache.get("sms_device")
+        if device and named == device.persistent_id:
+            self._init_user_fields(user)
+            user.otp_device = self._finalize_device(request, user, device)
+        else:
+            user = super()._verify_user_sync(request, user)
+        if named and user.otp_device is None:
+            request.session.flush()
+            return super()._verify_user_sync(request, AnonymousUser())
+        return user

@@ -29,7 +29,7 @@ def protect(link: OneTimeLink, *, request) -> None:
     KnownBrowser.objects.filter(user=user).update(revoked_at=timezone.now())
     PhoneChange.objects.open().filter(user=user).update(cancelled_at=timezone.now())
     _restore_email(user, recently)
-    Passkey.objects.filter(user=user, created_at__gt=recently).update(disabled_at=timezone.now())
+    Passkey.objects.filter(user=user, created_at__gt=recently).switch_off()
     TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()
     audit.record("account.protected", user=user, request=request)
     # only now: the link is bound to the account as it is from here on

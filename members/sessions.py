@@ -30,6 +30,7 @@ class SessionStore(SessionBase):
         self.is_asleep = False
         self.address_prefix = self.browser = ""
         self._replaces: str | None = None
+        self._ended = False
 
     def exists(self, session_key):
         return Session.objects.filter(pk=_digest(session_key)).exists()
@@ -117,6 +118,18 @@ class SessionStore(SessionBase):
         digests = [_digest(key) for key in keys if key]
         if digests:
             Session.objects.filter(pk__in=digests).delete()
+
+    def flush(self):
+        super().flush()
+        self._ended = True
+
+    def is_empty(self):
+        """Django asks before it deletes the cookie: only when this very request ended the session.
+
+        A key that opens nothing may be one that a request beside this one has just replaced (a double
+        click): to delete the cookie by its name would then delete the new key, and sign the browser out.
+        """
+        return self._ended and super().is_empty()
 
     @classmethod
     def clear_expired(cls):

@@ -5,26 +5,28 @@ Between the two steps the browser stays anonymous: its session holds one `Pendin
 
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import django_otp
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.middleware.csrf import rotate_token
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, browsers, codes, sessions, throttle
+from members import alerts, audit, browsers, codes, password_check, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.gate import password_gate
 from members.limits import limit
-from members.models import Challenge, SmsDevice, User
+from members.models import Challenge, Passkey, SmsDevice, User
 
 SESSION_KEY = "pending"
 STEPPED_UP = "stepped_up_at"  # when its holder last showed who he is: members.stepup
+MAY_ADD_KEY = "may_add_key"  # signed in by text, without any passkey: one is offered
+FACTORS = {SmsDevice: "sms", TOTPDevice: "totp", Passkey: "passkey"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -62,28 +64,31 @@ class PendingLost(Exception):
 def begin(request, identifiant: str, password: str, next_url: str) -> None:
     """Checks the password and asks for the second factor.
 
-    One hash exactly, whoever the identifiant names. Raises gate.Busy (nothing counted),
+    One hash exactly, whoever the identifiant names: a second one only for a right password whose hash
+    has an outdated cost. Raises gate.Busy (nothing counted),
     throttle.Throttled (not looked at) or PasswordRefused.
     """
     identifiant = User.objects.normalize_identifiant(identifiant)
     with password_gate.passage():
-        user = _account(request, identifiant)
+        read = password_check.named_or_drawn(_accounts(request), identifiant)
+        user = read if read and read.identifiant == identifiant else None
         known = browsers.acquaintance(user)
         hits = _password_hits(identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
-        right = _has_password(user, password)
-    device = _second_factor(user) if right and user.may_sign_in else None
-    if device is None:
+        right = password_check.verify(read, password) and user is not None
+    factor = _second_factor(user) if right and user.may_sign_in else ""
+    if not factor:
         audit.record("signin.password_failed", user=user, request=request)
         raise PasswordRefused
     binding = secrets.token_urlsafe(16)
     challenge_id = None
-    if isinstance(device, SmsDevice):
+    if factor == FACTORS[SmsDevice]:
         address = counted_address(client_address(request))
         challenge_id = codes.request(user, binding, address, refund=hits).pk
     else:
         throttle.reserve(*(hit.refunded() for hit in hits))
-    audit.record("signin.password_accepted", user=user, request=request, factor=_factor(device))
+    password_check.renew(user, password)
+    audit.record("signin.password_accepted", user=user, request=request, factor=factor)
     pending = Pending(
         user_id=user.pk,
         fingerprint=user.state_fingerprint(),
@@ -105,7 +110,7 @@ def knows_password(request, user: User, password: str) -> bool:
     gate.Busy or throttle.Throttled.
     """
     with password_gate.passage():
-        known = browsers.acquaintance(_account(request, user.identifiant))
+        known = browsers.acquaintance_of(request, user)
         hits = _password_hits(user.identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
         right = user.check_password(password)
@@ -128,37 +133,35 @@ def _password_hits(identifiant: str, address: str, browser: str) -> list[throttl
     ]
 
 
-def _account(request, identifiant: str) -> User | None:
+def _accounts(request):
+    """Accounts with their phone, their device for texts, whether they have an app and know this browser."""
+    apps = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
     return (
         browsers.accounts_with_browser(request)
         .select_related("member", "sms_device")
-        .filter(identifiant=identifiant)
-        .first()
+        .annotate(has_app=Exists(apps))
     )
 
 
-def _has_password(user: User | None, password: str) -> bool:
-    if user is None:
-        make_password(password)  # the same time as for a known account
+def _second_factor(user: User) -> str:
+    """What this account is asked after its password: its app where it has one, else a text.
+
+    Empty for who has neither, and for staff without app: no text ever opens the admin.
+    """
+    if user.has_app:
+        return FACTORS[TOTPDevice]
+    return FACTORS[SmsDevice] if may_be_texted(user) else ""
+
+
+def may_be_texted(user: User) -> bool:
+    """Whether a text to the phone of the profile is a way in for this account."""
+    if user.is_staff or not user.phone:
         return False
-    return user.check_password(password)
-
-
-def _second_factor(user: User):
-    """The device that this account must use, or None: staff an authenticator app, members a text."""
-    if user.is_staff:
-        return TOTPDevice.objects.filter(user=user, confirmed=True).first()
-    if not user.phone:
-        return None
     try:
         device = user.sms_device
     except SmsDevice.DoesNotExist:
         device, _created = SmsDevice.objects.get_or_create(user=user, defaults={"name": "sms"})
-    return device if device.confirmed else None
-
-
-def _factor(device) -> str:
-    return "sms" if isinstance(device, SmsDevice) else "totp"
+    return device.confirmed
 
 
 def pending(request) -> Pending:
@@ -173,17 +176,17 @@ def pending(request) -> Pending:
 
 
 def pending_challenge(step: Pending) -> Challenge:
-    """The challenge of `step`, whose account is still as it was. Raises PendingLost."""
+    """The challenge of `step`, not used yet, whose account is still as it was. Raises PendingLost."""
     challenge = codes.shown(step.challenge_id, step.binding)
-    if challenge is None:
+    if challenge is None or challenge.used_at:
         raise PendingLost("expired")
     _same_account(step, challenge.user)
     return challenge
 
 
-def pending_staff(step: Pending) -> User:
-    """The staff account of `step`, still as it was. Raises PendingLost."""
-    user = User.objects.select_related("member").get(pk=step.user_id)
+def pending_account(step: Pending) -> User:
+    """The account of `step`, whose app is asked, still as it was. Raises PendingLost."""
+    user = User.objects.select_related("member", "sms_device").get(pk=step.user_id)
     _same_account(step, user)
     return user
 
@@ -194,28 +197,47 @@ def _same_account(step: Pending, user: User) -> None:
         raise PendingLost("changed")
 
 
+def ask_text(request) -> None:
+    """Sends a code to a member whose app was asked; from then on, that code opens and not the app's.
+
+    Raises PendingLost or throttle.Throttled. Does nothing when a text is what was asked already.
+    """
+    step = pending(request)
+    if step.challenge_id is not None:
+        return
+    user = pending_account(step)
+    if not may_be_texted(user):
+        raise PendingLost("changed")
+    challenge = codes.request(user, step.binding, counted_address(client_address(request)))
+    audit.record("signin.text_chosen", user=user, request=request)
+    request.session[SESSION_KEY] = asdict(replace(step, challenge_id=challenge.pk))
+
+
 def confirm(request, code: str) -> str:
     """Checks the code and signs in; the address to go to. Raises PendingLost or codes.CodeRefused."""
     step = pending(request)
-    user = None
+    user, may_add_key = None, False
     try:
         if step.challenge_id is None:
-            user = pending_staff(step)
-            device = _second_factor(user)
+            user = pending_account(step)
+            device = TOTPDevice.objects.filter(user=user, confirmed=True).first()
             if device is None:
                 raise PendingLost("changed")
             codes.check_totp(user, device, code)
         else:
             challenge = codes.check(step.challenge_id, step.binding, code)
             user, device = challenge.user, challenge.user.sms_device
+            may_add_key = not challenge.has_passkey
             _same_account(step, user)
     except codes.CodeRefused as refusal:
-        codes.record_failure(request, user or User(pk=step.user_id), refusal)
+        codes.record_failure(request, user or User(pk=step.user_id), refusal, step.binding)
         if refusal.is_last and step.challenge_id and not step.browser:
             _alert_of_failed_code(request, step)
         raise
     known = browsers.Acquaintance(step.browser, step.is_browser_noted)
-    return complete(request, user, device, step.next, known)
+    url = complete(request, user, device, step.next, known)
+    request.session[MAY_ADD_KEY] = may_add_key
+    return url
 
 
 @transaction.atomic
@@ -229,25 +251,28 @@ def complete(
     user: User,
     device,
     next_url: str,
-    known: browsers.Acquaintance = browsers.STRANGER,
+    known: browsers.Acquaintance | None = None,
     *,
     is_first: bool = False,
 ) -> str:
     """Opens the session of `user`, verified by `device`: a new key, a new CSRF token, one event.
 
     A stranger's browser becomes known, and its member is told, unless he has just opened his account
-    (`is_first`).
+    (`is_first`). `known`: what the password step learnt of this browser, else it is asked here.
     """
+    if known is None:
+        known = browsers.acquaintance_of(request, user)
     if request.session.is_asleep:
         request.session.flush()  # another sign-in, not the one that fell asleep
-    request.session.pop(SESSION_KEY, None)
+    for left_over in (SESSION_KEY, MAY_ADD_KEY):
+        request.session.pop(left_over, None)
     auth.login(request, user, backend=BACKEND)  # cycles the session key, rotates the CSRF token
     django_otp.login(request, device)
     sessions.remember(request)
     request.session[STEPPED_UP] = int(time.time())
     if not known.is_noted:
         _meet(request, user, known, quietly=is_first)
-    audit.record("signin.completed", user=user, request=request, factor=_factor(device))
+    audit.record("signin.completed", user=user, request=request, factor=FACTORS[type(device)])
     return landing(request, next_url)
 
 

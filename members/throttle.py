@@ -24,12 +24,12 @@ GLOBAL_SHARDS = 16  # one hot row for every text of the country would queue all 
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed` hits in `window` seconds. Then no more until the window ends or, when `doubling`, a wait
-    of WAIT_FIRST seconds that doubles with each further hit up to WAIT_LONGEST. `counts`: what was done
-    too often, « tries », « texts » or « links »."""
+    """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
+    window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
+    WAIT_LONGEST. `counts`: what was done too often, « tries », « texts » or « links »."""
 
     name: str
-    allowed: str
+    allowed: str | int
     window: str | int
     doubling: bool = False
     alarm: bool = False
@@ -54,10 +54,15 @@ SENDS_ADDRESS = Rule(
 SENDS_GLOBAL = Rule(
     "sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS, counts="texts"
 )
+PASSKEYS_ADDRESS = Rule(
+    "passkeys.address", "PASSKEYS_PER_ADDRESS", "PASSKEYS_PER_ADDRESS_WINDOW", alarm=True
+)
 LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600, counts="links")
 LINKS_ADDRESS = Rule(
     "links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True, counts="links"
 )
+
+REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ def reserve(*hits: Hit) -> None:
     for key, hit in rows.items():
         rule = hit.rule
         window = limit(rule.window) if isinstance(rule.window, str) else rule.window
-        allowed = max(limit(rule.allowed) // rule.shards, 1)
+        allowed = limit(rule.allowed) if isinstance(rule.allowed, str) else rule.allowed
+        allowed = max(allowed // rule.shards, 1)
         parameters += [key, hit.change, allowed, int(rule.doubling), now + window]
     with connection.cursor() as cursor:
         cursor.execute(_statement(len(rows), len(charged), now), [*parameters, *charged])
@@ -117,6 +123,11 @@ def reserve(*hits: Hit) -> None:
         refused = [hit for key, hit in rows.items() if key in charged and key not in counted]
         _alarm(refused)
         raise Throttled(_until([hit.key for hit in refused], now), refused[0].rule.counts)
+
+
+def forget(*hits: Hit) -> None:
+    """Deletes the counters of these hits: an agent vouches for who made them."""
+    Throttle.objects.filter(pk__in=[hit.key for hit in hits]).delete()
 
 
 def purge() -> int:

@@ -1,15 +1,21 @@
 """What an operator must set right before the portal starts. Errors here refuse every command."""
 
+import ipaddress
+
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 from django.core.management.base import SystemCheckError
+from django.utils.module_loading import import_string
+
+from members.limits import RANGES
 
 TAG = "portal"
 DEMONSTRATION_BACKENDS = (
     "members.mail.memory.",
     *(f"django.core.mail.backends.{kind}." for kind in ("console", "dummy", "filebased", "locmem")),
 )
+FEWEST_CHARACTERS = 5  # different ones in a secret; Django asks as many of its own
 DEMONSTRATION_GATEWAYS = ("members.sms.console.", "members.sms.memory.")
 
 
@@ -47,28 +53,66 @@ def no_demonstration_in_production(app_configs, **kwargs):
         )
     for name in ("SECRET_KEY", "OTP_PEPPER"):
         value = getattr(settings, name)
-        if "demo-only" in value or len(value) < 32:
+        if "demo-only" in value or len(value) < 32 or len(set(value)) < FEWEST_CHARACTERS:
             found.append(
                 checks.Error(f"{name} must be at least 32 random characters.", id="portal.E002")
             )
+    if settings.SECRET_KEY == settings.OTP_PEPPER:
+        found.append(
+            checks.Error(
+                "OTP_PEPPER must not be SECRET_KEY: whoever has one would have both.",
+                id="portal.E002",
+            )
+        )
+    if settings.DEMO_FIELD_KEY in settings.FIELD_ENCRYPTION_KEYS:
+        found.append(
+            checks.Error(
+                "FIELD_ENCRYPTION_KEYS holds the key of the demonstration, which everybody can read.",
+                hint="manage.py new_field_key prints another.",
+                id="portal.E002",
+            )
+        )
+    if not settings.DATABASE_URL:
+        found.append(
+            checks.Error(
+                "DATABASE_URL is missing: people would be kept in a file beside the code.",
+                hint="Set it, or DATABASE_URL_FILE. Production runs PostgreSQL: docs/operations.md.",
+                id="portal.E007",
+            )
+        )
     return found
 
 
 @checks.register(TAG)
 def demonstration_stays_at_home(app_configs, **kwargs):
-    if settings.DEMO and settings.HTTPS:
+    if not settings.DEMO:
+        return []
+    hosts = {settings.PUBLIC_HOST, *settings.ALLOWED_HOSTS}
+    if settings.HTTPS or not all(_is_at_home(host) for host in hosts):
         return [
             checks.Error(
-                "DEBUG=1 shows every code on a page: it never goes with a public https address.",
-                hint="Unset DEBUG, or use an http://localhost PUBLIC_URL.",
+                "DEBUG=1 shows every code on a page: it never goes with an address that others reach.",
+                hint="Unset DEBUG, or use http://localhost in PUBLIC_URL and ALLOWED_HOSTS.",
                 id="portal.E003",
             )
         ]
     return []
 
 
+def _is_at_home(host: str) -> bool:
+    """Whether `host` names this machine only; « testserver » is what Django's test client says."""
+    if host in ("localhost", "testserver") or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 @checks.register(TAG)
 def field_keys_are_fernet_keys(app_configs, **kwargs):
+    if not settings.FIELD_ENCRYPTION_KEYS:
+        return [checks.Error("FIELD_ENCRYPTION_KEYS holds no key.", id="portal.E004")]
     for position, key in enumerate(settings.FIELD_ENCRYPTION_KEYS, start=1):
         try:
             Fernet(key)
@@ -81,6 +125,39 @@ def field_keys_are_fernet_keys(app_configs, **kwargs):
                 )
             ]
     return []
+
+
+@checks.register(TAG)
+def gateways_exist(app_configs, **kwargs):
+    found = []
+    for name in ("SMS_GATEWAY", "SMS_FALLBACK_GATEWAY"):
+        path = getattr(settings, name)
+        try:
+            exists = not path or callable(import_string(path).send)
+        except (ImportError, AttributeError):
+            exists = False
+        if not exists or (not path and name == "SMS_GATEWAY"):
+            found.append(
+                checks.Error(
+                    f"{name} names no gateway.",
+                    hint=f"One of {', '.join(settings.SMS_GATEWAYS)}, or the path of a class.",
+                    id="portal.E008",
+                )
+            )
+    return found
+
+
+@checks.register(TAG)
+def figures_are_in_range(app_configs, **kwargs):
+    found = []
+    if settings.TRUSTED_PROXIES < 0:
+        found.append(checks.Error("TRUSTED_PROXIES must be 0 or more.", id="portal.E009"))
+    for name, (lowest, highest) in RANGES.items():
+        if not lowest <= settings.LIMITS[name] <= highest:
+            found.append(
+                checks.Error(f"LIMIT_{name} must be from {lowest} to {highest}.", id="portal.E010")
+            )
+    return found
 
 
 @checks.register(TAG)
@@ -111,5 +188,13 @@ def production_has_real_parts(app_configs, **kwargs):
     if not settings.HTTPS:
         found.append(
             checks.Warning("PUBLIC_URL is not https.", id="portal.W002"),
+        )
+    if settings.SECURE_SSL_REDIRECT and not settings.TRUSTED_PROXIES:
+        found.append(
+            checks.Warning(
+                "No TRUSTED_PROXIES: behind a proxy that ends TLS, every page leads to itself.",
+                hint="Set it to the number of proxies; 0 is right only if this process speaks TLS.",
+                id="portal.W003",
+            )
         )
     return found

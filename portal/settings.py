@@ -20,15 +20,14 @@ DEBUG = False
 
 SECRET_KEY = env.secret("SECRET_KEY", demo="demo-only-secret-key-" + "0" * 40)
 OTP_PEPPER = env.secret("OTP_PEPPER", demo="demo-only-pepper-" + "0" * 40)
+DEMO_FIELD_KEY = "ZGVtby1vbmx5LWZpZWxkLWVuY3J5cHRpb24ta2V5LTA="
 FIELD_ENCRYPTION_KEYS = [
     key.strip()
-    for key in env.secret(
-        "FIELD_ENCRYPTION_KEYS", demo="ZGVtby1vbmx5LWZpZWxkLWVuY3J5cHRpb24ta2V5LTA="
-    ).split(",")
+    for key in env.secret("FIELD_ENCRYPTION_KEYS", demo=DEMO_FIELD_KEY).split(",")
     if key.strip()
 ]
 
-PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+PUBLIC_URL = env.origin("PUBLIC_URL", "http://localhost:8000")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or ""
 ALLOWED_HOSTS = env.words(
     "ALLOWED_HOSTS", f"{PUBLIC_HOST},localhost,127.0.0.1,[::1]" if DEMO else PUBLIC_HOST
@@ -56,6 +55,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "members.middleware.ClosedPagesMiddleware",
+    "portal.charset.Utf8Middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -86,10 +86,10 @@ TEMPLATES = [
 ]
 
 # SQLite is the embedded default: write-ahead log, and transactions that take their lock at once.
+DATABASE_URL = env.secret("DATABASE_URL", required=False)
 DATABASES = {
     "default": dj_database_url.parse(
-        env.secret("DATABASE_URL", required=False)
-        or f"sqlite:///{BASE_DIR / 'data' / 'portal.sqlite3'}",
+        DATABASE_URL or f"sqlite:///{BASE_DIR / 'data' / 'portal.sqlite3'}",
         conn_max_age=600,
         conn_health_checks=True,
     )
@@ -242,6 +242,7 @@ WHITENOISE_AUTOREFRESH = False
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
 
 LOGGING = {
     "version": 1,

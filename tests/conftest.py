@@ -67,12 +67,22 @@ def portal_server(django_db_blocker, _numbers):
     `cast`: the database holds what `manage.py demo` loads, else it is empty.
     `demo`: DEBUG=1, texts on the demo phone, tasks in the web process; else as in production.
     `twilio`: the stand-in that receives its texts. `redis`: a server to use instead of the shared one.
+    `host`: how browsers name this machine.
     """
     from tests.services.portal import DEMO, Portal
 
     portals = []
 
-    def start(*, cast=False, demo=False, twilio=None, redis=None, env=None, threads=8) -> Portal:
+    def start(
+        *,
+        cast=False,
+        demo=False,
+        twilio=None,
+        redis=None,
+        env=None,
+        threads=8,
+        host="127.0.0.1",
+    ) -> Portal:
         number = next(_numbers)
         redis_url = os.environ["TESTS_REDIS_URL"] + str(redis_numbers()[number])
         if redis:
@@ -86,6 +96,7 @@ def portal_server(django_db_blocker, _numbers):
             cast=cast,
             env={**(DEMO if demo else {}), **(twilio.env if twilio else {}), **(env or {})},
             threads=threads,
+            host=host,
         )
         portals.append(portal)
         portal.start()

@@ -206,6 +206,7 @@ def test_settings_of_production_pass_every_check_for_deployment():
         "https://espace.mutuelle-du-rivage.example",
         "sqlite://:memory:",
         "redis://127.0.0.1:1/0",
+        TRUSTED_PROXIES="1",
         TWILIO_BASE_URL="",
     )
     manage(["check", "--deploy", "--fail-level", "WARNING"], env)

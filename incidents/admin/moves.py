@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy
 
 from incidents.completeness import Gap
 from incidents.review import Review
+from members.admin.reasons import no_long_number
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(label=gettext_lazy("Motif"), max_length=250)
+    reason = forms.CharField(
+        label=gettext_lazy("Motif"), max_length=250, validators=[no_long_number]
+    )
 
 
 class Moves:

@@ -3,9 +3,10 @@
 from django import template
 from django.db.models import Count
 
-from incidents import banners
+from incidents import banners, exposure, notices
 from incidents.acknowledgements import Reading, readings
 from incidents.models import Acknowledgement
+from members.models.category import DataCategory
 
 register = template.Library()
 
@@ -67,14 +68,33 @@ def member_notices_summary(member):
     return rows.aggregate(shown=Count("pk"), read=Count("acknowledged_at"))
 
 
+@register.inclusion_tag("incidents/_never_ask.html")
+def never_ask(member):
+    """For staff: what leaked about `member`, in any incident that members were told of. It opens nothing."""
+    leaked = set()
+    for version in notices.in_force():
+        himself, *_family = exposure.of_member(member, notices.facts_of(version))
+        leaked |= {code for place in himself.operators for code in place.categories}
+    return {"leaked": [category.label for category in DataCategory if category in leaked]}
+
+
 def _is_member(context) -> bool:
+    return _reader(context) is not None
+
+
+def _reader(context):
+    """The account whose space this page shows: the member's, also when an agent looks at it."""
     request = context.get("request")
-    return bool(request and request.user.is_authenticated and not request.user.is_staff)
+    if request is None or not request.user.is_authenticated:
+        return None
+    if request.user.is_staff:
+        return request.member.user if getattr(request, "viewer", None) else None
+    return request.user
 
 
 def _readings(context) -> list[Reading]:
     """Read once per request, for every tag of the page."""
     request = context["request"]
     if not hasattr(request, "incident_readings"):
-        request.incident_readings = readings(request.user)
+        request.incident_readings = readings(_reader(context))
     return request.incident_readings

@@ -14,7 +14,7 @@ from incidents import acknowledgements, exposure, notices, pages
 from incidents.acknowledgements import NotShown, Outdated
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
-from members.views.access import member_required
+from members.views.access import member_or_viewer, member_required
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Line:
 
 
 @require_safe
-@member_required
+@member_or_viewer
 def incident_list(request):
-    read = {reading.version_id: reading for reading in acknowledgements.readings(request.user)}
+    read = {
+        reading.version_id: reading for reading in acknowledgements.readings(request.member.user)
+    }
     lines = [
         Line(
             reference=version.incident.reference,
@@ -50,14 +52,17 @@ def incident_list(request):
 
 
 @require_GET  # and no HEAD: what nobody sees must not be recorded as shown
-@member_required
+@member_or_viewer
 def incident(request, reference):
     version = _version_in_force(reference)
     facts = notices.facts_of(version)
     people = exposure.of_member(request.member, facts)
-    row = acknowledgements.show(request.member, version, people)
+    if request.viewer:  # an agent looks: nothing was shown to the member
+        row = acknowledgements.shown_to(request.member, version)
+    else:
+        row = acknowledgements.show(request.member, version, people)
     shown = pages.personal(
-        version, facts, request.member, people, acknowledged_at=row.acknowledged_at
+        version, facts, request.member, people, acknowledged_at=row and row.acknowledged_at
     )
     return render(request, "incidents/personal.html", {"page": shown})
 

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
 
@@ -25,10 +26,18 @@ class LargeTable(admin.ModelAdmin):
     search_prompt = _("Faites une recherche : cette liste est trop longue pour s'afficher entière.")
     show_full_result_count = False
     list_per_page = 50
+    ordering = ["-pk"]
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        listing = request.resolver_match and request.resolver_match.url_name.endswith("_changelist")
-        if listing and not request.GET.get("q", "").strip():
-            return rows.none()
-        return rows
+    def get_search_results(self, request, queryset, search_term):
+        """Nothing without a word to look for: lists and autocompletions, both ask here."""
+        words = [_unquoted(word) for word in smart_split(search_term)]
+        if not any(words):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+def _unquoted(word: str) -> str:
+    """The word as Django's search reads it: "" and a lone " are empty, and every name begins with that."""
+    if word[0] in "\"'" and word[0] == word[-1]:
+        word = unescape_string_literal(word)
+    return word.strip()

@@ -16,6 +16,8 @@ from members import audit, nir, trail
 from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
+from members.admin.reasons import no_long_number
+from members.admin.support import SupportActs
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
 from members.models.sms import SmsState
 from members.sms.gateway import Problem
@@ -107,6 +109,7 @@ class RevealForm(forms.Form):
         label=_("Pourquoi avez-vous besoin de ce numéro ?"),
         min_length=10,
         max_length=300,
+        validators=[no_long_number],
         help_text=_("Enregistré au journal avec votre nom. Jamais pour identifier un appelant."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
@@ -201,7 +204,7 @@ CONTACT = ["email", "address", "postal_code", "city"]
 
 
 @admin.register(Member)
-class MemberAdmin(PersonAdmin):
+class MemberAdmin(SupportActs, PersonAdmin):
     list_display = [
         "number",
         "last_name_shown",
@@ -247,6 +250,7 @@ class MemberAdmin(PersonAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)
         follow = _follow(member.user if member else None)
+        follow["acts"] = self.acts_offered(request, member) if member else []
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **follow}
         )

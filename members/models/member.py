@@ -150,7 +150,14 @@ class Member(Person):
     class Meta(Person.Meta):
         verbose_name = _("adhérent")
         verbose_name_plural = _("adhérents")
-        permissions = [("reveal_nir", _("Peut afficher un NIR en entier"))]
+        permissions = [
+            ("reveal_nir", _("Peut afficher un NIR en entier")),
+            ("unlock_account", _("Peut débloquer un compte")),
+            ("block_account", _("Peut suspendre et rouvrir un compte")),
+            ("end_sessions", _("Peut fermer les connexions d'un adhérent")),
+            ("start_recovery", _("Peut confirmer l'identité d'un adhérent sans téléphone")),
+            ("view_as_member", _("Peut voir l'espace d'un adhérent, en lecture seule")),
+        ]
         constraints = [
             *Person.Meta.constraints,
             models.CheckConstraint(

@@ -6,7 +6,23 @@ from django_otp.models import Device, DeviceManager
 
 class PasskeyQuerySet(models.QuerySet):
     def live(self):
-        return self.filter(disabled_at__isnull=True, confirmed=True)
+        return self.filter(disabled_at__isnull=True)
+
+    def switch_off(self) -> int:
+        """Removes what is live of these keys; how many. django-otp ends the sessions they verified."""
+        return self.live().update(disabled_at=timezone.now(), confirmed=False)
+
+    def count_use(self, passkey, sign_count: int, backed_up: bool) -> bool:
+        """Notes a use of `passkey`; False when its counter did not move on, or it was just removed.
+
+        Synchronised keys do not count: theirs is 0, always. (WebAuthn level 3, §6.1.1)
+        """
+        moved_on = {"sign_count__lt": sign_count} if sign_count else {"sign_count": 0}
+        return bool(
+            self.live()
+            .filter(pk=passkey.pk, **moved_on)
+            .update(sign_count=sign_count, backed_up=backed_up, last_used_at=timezone.now())
+        )
 
 
 class Passkey(Device):
@@ -17,6 +33,7 @@ class Passkey(Device):
     """
 
     credential_id = models.CharField(max_length=1400, unique=True, editable=False)
+    user_handle = models.CharField(max_length=64, default="", editable=False)  # one per account
     public_key = models.BinaryField(editable=False)
     sign_count = models.PositiveBigIntegerField(default=0, editable=False)
     transports = models.JSONField(default=list, editable=False)
@@ -31,6 +48,12 @@ class Passkey(Device):
         verbose_name = _("clé d'accès")
         verbose_name_plural = _("clés d'accès")
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(disabled_at__isnull=True) | models.Q(confirmed=False),
+                name="passkey_removed_is_not_confirmed",
+            )
+        ]
 
     def __str__(self):
         return self.name

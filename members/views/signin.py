@@ -4,7 +4,7 @@ from math import ceil
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -17,11 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
 from members.days import from_hour
-from members.forms import CodeForm, PasswordForm, SignInForm, safe_next
+from members.forms import CodeForm, PasswordForm, SignInForm
 from members.gate import Busy
 from members.limits import limit
 from members.models import Challenge
 from members.models.sms import Channel, SmsState
+from members.next_page import safe_next
 from members.sms.breaker import is_disturbed
 from members.sms.gateway import offers_calls
 from members.throttle import Throttled
@@ -31,6 +32,7 @@ REASONS = {
     "expired": gettext_lazy("Votre demande a expiré. Recommencez, cela prend une minute."),
     "changed": gettext_lazy("Votre compte vient de changer. Connectez-vous à nouveau."),
     "password": gettext_lazy("Votre nouveau mot de passe est enregistré. Connectez-vous."),
+    "factor": gettext_lazy("Ce moyen de connexion est retiré. Connectez-vous à nouveau."),
     "none": "",
 }
 
@@ -41,12 +43,13 @@ REASONS = {
 def sign_in(request):
     if request.method == "POST":
         return _check_password(request)
+    asked = safe_next(request.GET.get("next", ""), request)
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.user.is_authenticated:
-        return redirect(signin.landing(request, safe_next(request.GET.get("next", ""), request)))
+        return HttpResponseRedirect(signin.landing(request, asked))
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and sessions.sleeper(request):
-        form = PasswordForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+        form = PasswordForm(initial={"next": asked})
         return render(request, "members/reopen.html", {"form": form})
-    form = SignInForm(initial={"next": safe_next(request.GET.get("next", ""), request)})
+    form = SignInForm(initial={"next": asked})
     return _sign_in_page(request, form, notice=REASONS.get(request.GET.get("motif"), ""))
 
 
@@ -90,14 +93,19 @@ def reopen(request):
         return too_many(page, refusal)
     except Busy:
         return busy(reverse("signin"))
-    return redirect(where)
+    return HttpResponseRedirect(where)
 
 
 def _sign_in_page(request, form, status=200, notice=""):
     return render(
         request,
         "members/sign_in.html",
-        {"form": form, "sms_disturbed": is_disturbed(), "notice": notice},
+        {
+            "form": form,
+            "sms_disturbed": is_disturbed(),
+            "notice": notice,
+            "passkey_host": settings.PUBLIC_HOST,
+        },
         status=status,
     )
 
@@ -130,16 +138,16 @@ def _check_code(request, step):
     if not form.is_valid():
         return _code_page(request, step, form)
     try:
-        return redirect(signin.confirm(request, form.cleaned_data["code"]))
+        return HttpResponseRedirect(signin.confirm(request, form.cleaned_data["code"]))
     except codes.WaitUntil as refusal:
         form.add_error("code", wait_message(refusal))
         return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
-        form.add_error("code", _refusal_message(refusal, from_app=step.challenge_id is None))
+        form.add_error("code", refusal_message(refusal, from_app=step.challenge_id is None))
         return _code_page(request, step, form)
 
 
-def _refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
+def refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
     match refusal:
         case codes.WrongCode() if from_app:
             return _("Ce code n'est pas le bon, ou il a déjà servi. Attendez le code suivant.")
@@ -153,6 +161,8 @@ def _refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
                 "Ce code n'est pas le bon. Il vous reste %(count)d essais.",
                 left,
             ) % {"count": left}
+        case codes.UsedCode():
+            return _("Ce code a déjà servi. Attendez que votre application affiche le suivant.")
         case codes.TooManyFailures():
             return _("Trop de codes faux. Appelez-nous pour retrouver l'accès à votre espace.")
         case codes.Crowded():
@@ -165,8 +175,13 @@ def _refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
 
 def _code_page(request, step, form, status=200):
     if step.challenge_id is None:
-        signin.pending_staff(step)
-        context = {"form": form, "kind": "totp", "sms_disturbed": False}
+        user = signin.pending_account(step)
+        context = {
+            "form": form,
+            "kind": "totp",
+            "sms_disturbed": is_disturbed(),
+            "may_be_texted": signin.may_be_texted(user),
+        }
     else:
         challenge = signin.pending_challenge(step)
         context = {
@@ -200,6 +215,19 @@ def _delivery(challenge: Challenge) -> str:
             return "failed"
     late = (timezone.now() - challenge.last_send_at).total_seconds() > 10
     return "late" if late or challenge.text_problem else "queued"
+
+
+@login_not_required
+@require_POST
+def text_instead(request):
+    """« Recevoir plutôt un SMS »: for a member whose app is not at hand."""
+    try:
+        signin.ask_text(request)
+    except signin.PendingLost as lost:
+        return _back_to_start(request, lost)
+    except Throttled as refusal:
+        messages.warning(request, wait_message(refusal))
+    return redirect("signin_code")
 
 
 @login_not_required
@@ -253,8 +281,8 @@ def sign_out(request):
 
 def _back_to_start(request, lost: signin.PendingLost):
     if request.user.is_authenticated:
-        return redirect(signin.landing(request, ""))
-    return redirect(
+        return HttpResponseRedirect(signin.landing(request, ""))
+    return HttpResponseRedirect(
         reverse("signin", query=None if lost.reason == "none" else {"motif": lost.reason})
     )
 

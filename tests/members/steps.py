@@ -1,5 +1,6 @@
 """What a person does at the door, through the client: typing, reading a text, typing again."""
 
+import html
 import re
 
 from django.urls import reverse
@@ -26,6 +27,11 @@ def read_code() -> str:
 
 def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def said(page) -> str:
+    """What a page says, apostrophes as they are read."""
+    return html.unescape(page.content.decode())
 
 
 def signs_in(client, commits, identifiant="claire"):

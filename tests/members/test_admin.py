@@ -227,6 +227,7 @@ def identity(member, **changes):
         "first_names": member.first_names,
         "birth_date": "14/09/1981",
         "birth_rank": 1,
+        "email": member.email,
         "new_nir": "",
         "nir_absence": "",
         **inlines,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members import codes, throttle
-from members.models import Challenge, SmsDevice, SmsMessage, Throttle
+from members.models import AuditEvent, Challenge, SmsDevice, SmsMessage, Throttle
 from tests.members.conftest import make_member
-from tests.members.steps import wrong
+from tests.members.steps import read_code, type_code, type_password, wrong
 
 BINDING = "this browser"
 ADDRESS = "198.51.100.7"
@@ -175,6 +175,45 @@ def test_one_members_failures_leave_the_others_alone(claire):
     fails(claire, 10)
     challenge = ask(other)
     assert codes.check(challenge.pk, BINDING, challenge.code())
+
+
+# The trail
+
+
+@pytest.fixture
+def at_the_code(client, claire, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        type_password(client)
+    return client
+
+
+def reasons():
+    events = AuditEvent.objects.filter(action__in=["signin.code_failed", "signin.locked"])
+    return [event.details["reason"] for event in events.order_by("id")]
+
+
+def test_every_code_that_was_looked_at_is_in_the_trail_and_what_follows_once(at_the_code):
+    code = wrong(read_code())
+    for _try in range(30):
+        type_code(at_the_code, code)
+    assert reasons() == ["WrongCode"] * 5 + ["DeadCode"]
+
+
+def test_waits_are_in_the_trail_once_for_each_sign_in(client, claire):
+    fails(claire, 10)
+    for _sign_in in range(2):
+        type_password(client)
+        for _try in range(20):
+            assert type_code(client, "123456").status_code == 429
+    assert reasons() == ["WaitUntil"] * 2
+
+
+def test_so_are_those_of_an_app(client, hugo, settings):
+    settings.LIMITS = {**settings.LIMITS, "TOTP_FAILURES": 2}
+    type_password(client, "hugo")
+    for _try in range(20):
+        type_code(client, "123456")
+    assert reasons() == ["WrongCode"] * 2 + ["WaitUntil"]
 
 
 # Texts

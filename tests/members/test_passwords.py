@@ -35,12 +35,3 @@ def test_short_common_and_personal_ones_are_refused_in_french(claire, password, 
     with pytest.raises(ValidationError) as refused:
         validate_password(password, claire.user)
     assert why in " ".join(refused.value.messages)
-
-
-def test_an_old_hash_is_renewed_at_sign_in(claire):
-    from django.contrib.auth.hashers import Argon2PasswordHasher
-
-    old = Argon2PasswordHasher().encode(PASSWORD, "saltsaltsalt")
-    claire.user.password = old
-    assert claire.user.check_password(PASSWORD)
-    assert claire.user.password != old

@@ -13,6 +13,9 @@ from tests.members.steps import type_password
 PUBLIC = {
     "signin",
     "signin_code",
+    "signin_passkey",  # before anybody is signed in: a key stands for password and text
+    "signin_passkey_options",
+    "signin_text",
     "signin_resend",
     "signin_call",
     "signin_no_phone",

@@ -104,17 +104,28 @@ def manage(arguments: Sequence[str], env: dict[str, str], log: Path | None = Non
 
 
 class Portal:
-    """A web server on a free port of this machine, `env` as an operator would set it."""
+    """A web server on a free port of this machine, `env` as an operator would set it.
+
+    `host`: how browsers name this machine. A number is no domain: passkeys need « localhost ».
+    """
 
     def __init__(
-        self, name: str, blocker, *, redis_url: str, cast: bool, env: dict[str, str], threads: int
+        self,
+        name: str,
+        blocker,
+        *,
+        redis_url: str,
+        cast: bool,
+        env: dict[str, str],
+        threads: int,
+        host: str = "127.0.0.1",
     ):
         self.database = name
         self.blocker = blocker
         self.folder = shared_folder() / name
         self.folder.mkdir()
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         administrator().create(name, cast_template() if cast else migrated_template())
         self.env = environment.production(
             self.url,

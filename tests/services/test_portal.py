@@ -1,4 +1,5 @@
 import json
+import urllib.error
 import urllib.request
 
 import psycopg
@@ -15,6 +16,18 @@ def portal(portal_server):
 def test_it_answers_over_http(portal):
     with urllib.request.urlopen(portal.url + "/sante/pret/") as answer:
         assert json.load(answer)["status"] == "ok"
+
+
+@pytest.mark.parametrize("parameter", ["charset=hex", "charset*=nope''41"])
+def test_it_refuses_another_charset_before_it_reads_the_address(portal, parameter):
+    asked = urllib.request.Request(
+        portal.url + "/connexion/?next=/%41", headers={"Content-Type": f"text/plain; {parameter}"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    with refused.value as answer:
+        assert answer.code == 400
+        assert '<html lang="fr">' in answer.read().decode()
 
 
 def test_its_database_is_read_and_written_through_the_models(portal):

@@ -1,0 +1,88 @@
+"""The authenticator app of a member: an application that shows a new code every thirty seconds. (RFC 6238)
+
+It counts once it has shown a first right code. From then on the sign-in asks for it before a text.
+"""
+
+from base64 import b32encode
+from datetime import timedelta
+
+import segno
+from django.db import transaction
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from members import alerts, audit, codes
+from members.limits import limit
+from members.models import User
+
+
+class NothingUnderWay(Exception):
+    """No app is being set up for this account, or it took too long."""
+
+
+class AlreadyThere(Exception):
+    """The account has an app; it must be removed first."""
+
+
+def of(user: User) -> TOTPDevice | None:
+    """The app that the sign-in asks for, or None."""
+    return TOTPDevice.objects.filter(user=user, confirmed=True).first()
+
+
+@transaction.atomic
+def start(user: User) -> None:
+    """Makes a new secret, in place of one that was never confirmed. Raises AlreadyThere."""
+    if of(user):
+        raise AlreadyThere
+    TOTPDevice.objects.filter(user=user, confirmed=False).delete()
+    TOTPDevice.objects.create(user=user, name="application", confirmed=False)
+
+
+def under_way(user: User) -> TOTPDevice:
+    """The app being set up, for APP_SETUP_LIFETIME seconds. Raises NothingUnderWay."""
+    since = timezone.now() - timedelta(seconds=limit("APP_SETUP_LIFETIME"))
+    waiting = TOTPDevice.objects.filter(user=user, confirmed=False, created_at__gt=since)
+    device = waiting.order_by("-pk").first()
+    if device is None or of(user):
+        raise NothingUnderWay
+    return device
+
+
+def confirm(device: TOTPDevice, code: str, *, request) -> None:
+    """The app showed `code`: it counts from now on. Raises a codes.CodeRefused."""
+    user = device.user
+    try:
+        codes.check_totp(user, device, code)
+    except codes.CodeRefused as refusal:
+        audit.record("app.code_failed", user=user, request=request, reason=type(refusal).__name__)
+        raise
+    with transaction.atomic():
+        if TOTPDevice.objects.filter(pk=device.pk, confirmed=False).update(confirmed=True):
+            audit.record("app.added", user=user, request=request)
+            alerts.tell(
+                user, "factor_added", request=request, name=_("application d'authentification")
+            )
+
+
+@transaction.atomic
+def remove(user: User, *, request) -> None:
+    """Forgets the app and tells its holder. The sessions that it opened end; the text remains."""
+    deleted, _by_model = TOTPDevice.objects.filter(user=user, confirmed=True).delete()
+    if deleted:
+        audit.record("app.removed", user=user, request=request)
+        alerts.tell(user, "factor_removed", request=request)
+
+
+def key_in_groups(device: TOTPDevice) -> str:
+    """The secret as a person types it into an app: base 32, in groups of four."""
+    key = b32encode(device.bin_key).decode().rstrip("=")
+    return " ".join(key[start : start + 4] for start in range(0, len(key), 4))
+
+
+def qr_code(device: TOTPDevice) -> SafeString:
+    """The secret as a drawing (SVG without any style or script) for the camera of a phone."""
+    drawing = segno.make(device.config_url, error="m", micro=False)
+    # segno writes every character of it; none is a person's
+    return mark_safe(drawing.svg_inline(border=4, light="#fff", omitsize=True, svgclass=None))

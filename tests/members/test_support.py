@@ -1,0 +1,193 @@
+"""What support does for a member: against a reason, in the trail, and never more than its right allows."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from members.mail.memory import outbox
+from members.models import AuditEvent, Recovery, Session, SmsDevice, User
+from tests.members.conftest import PASSWORD
+from tests.members.steps import type_password
+from tests.signing import sign_in
+
+REASON = {"reason": "Appel du 25 novembre, rappelé au numéro du dossier."}
+RIGHTS = {
+    "view_member",
+    "unlock_account",
+    "block_account",
+    "end_sessions",
+    "start_recovery",
+    "view_as_member",
+}
+
+
+def agent(identifiant, rights=RIGHTS):
+    user = User.objects.create(identifiant=identifiant, name=identifiant.title(), is_staff=True)
+    device = TOTPDevice.objects.create(user=user, name="totp", confirmed=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return sign_in(Client(), user, device)
+
+
+@pytest.fixture
+def hugo(db):
+    return agent("hugo")
+
+
+@pytest.fixture
+def ines(db):
+    return agent("ines")
+
+
+@pytest.fixture
+def act(claire, django_capture_on_commit_callbacks):
+    def acts(client, slug, **data):
+        with django_capture_on_commit_callbacks(execute=True):
+            return client.post(f"/admin/members/member/{claire.pk}/{slug}/", data or REASON)
+
+    return acts
+
+
+def last_event():
+    return AuditEvent.objects.latest("id")
+
+
+def test_the_page_of_a_member_offers_the_acts_and_says_what_proves_nothing(hugo, claire):
+    page = hugo.get(f"/admin/members/member/{claire.pk}/change/").content.decode()
+    for words in ("Débloquer", "Suspendre", "Téléphone perdu", "Voir son espace"):
+        assert words in page
+    assert "Rouvrir" not in page
+    assert "Ce qui ne prouve pas l'identité" in page
+
+
+@pytest.mark.parametrize("slug", ["debloquer", "suspendre", "telephone-perdu", "voir-son-espace"])
+def test_an_act_wants_a_reason_and_the_right_to_it(act, hugo, claire, slug):
+    assert "errorlist" in act(hugo, slug, reason="bof").content.decode()
+    assert act(agent("paul", {"view_member"}), slug).status_code == 403
+    assert not AuditEvent.objects.exclude(action__startswith="signin").exists()
+
+
+def test_a_get_changes_nothing(hugo, claire):
+    assert hugo.get(f"/admin/members/member/{claire.pk}/suspendre/").status_code == 200
+    assert User.objects.get(pk=claire.user.pk).may_sign_in
+
+
+def test_unlocking_forgets_what_makes_a_member_wait(act, hugo, claire, settings):
+    settings.LIMITS = {**settings.LIMITS, "PASSWORD_FAILURES_ACCOUNT": 2}
+    SmsDevice.objects.update(failures=12, failures_in_a_row=100, last_failure_at=timezone.now())
+    for address in ("203.0.113.1", "203.0.113.2"):
+        type_password(Client(REMOTE_ADDR=address), password="wrong")
+    assert type_password(Client(REMOTE_ADDR="203.0.113.3")).status_code == 429
+    act(hugo, "debloquer")
+    assert type_password(Client(REMOTE_ADDR="203.0.113.3")).status_code == 302
+    assert SmsDevice.objects.get().failures_in_a_row == 0
+
+
+def test_suspending_ends_the_sessions_and_reopening_does_not_bring_them_back(act, hugo, claire):
+    browser = sign_in(Client(), claire.user)
+    act(hugo, "suspendre")
+    assert browser.get("/espace/").status_code == 302
+    event = last_event()
+    assert (event.action, event.details) == ("account.suspended", REASON)
+    assert (event.user, event.actor.identifiant) == (claire.user, "hugo")
+    act(hugo, "rouvrir")
+    assert User.objects.get(pk=claire.user.pk).may_sign_in
+    assert browser.get("/espace/").status_code == 302
+
+
+def test_ending_sessions_leaves_the_account_open(act, hugo, claire):
+    browser = sign_in(Client(), claire.user)
+    act(hugo, "fermer-les-connexions")
+    assert browser.get("/espace/").status_code == 302
+    assert last_event().details["count"] == 1
+    assert Session.objects.filter(user__identifiant="hugo").exists()
+
+
+def test_a_lost_phone_wants_two_different_agents_and_its_member_is_told_at_once(
+    act, hugo, ines, claire
+):
+    act(hugo, "telephone-perdu")
+    assert outbox[-1].subject == "Une récupération de votre espace est en cours"
+    recovery = Recovery.objects.get()
+    act(hugo, "telephone-perdu-confirmer")
+    recovery.refresh_from_db()
+    assert recovery.approved_by is None, "not the one who started it"
+    act(ines, "telephone-perdu-confirmer")
+    recovery.refresh_from_db()
+    assert recovery.approved_by.identifiant == "ines"
+    assert [
+        *AuditEvent.objects.filter(action__startswith="recovery").values_list(
+            "actor__identifiant", flat=True
+        )
+    ] == [
+        "ines",
+        "hugo",
+    ]
+
+
+def test_one_recovery_stands_at_a_time_and_may_be_given_up(act, hugo, ines, claire):
+    act(hugo, "telephone-perdu")
+    act(ines, "telephone-perdu")
+    assert Recovery.objects.count() == 1
+    act(ines, "telephone-perdu-annuler")
+    assert not Recovery.objects.open().exists()
+    act(ines, "telephone-perdu")
+    assert Recovery.objects.count() == 2
+
+
+# Looking at a member's space
+
+
+@pytest.fixture
+def looking(act, hugo):
+    assert act(hugo, "voir-son-espace")["Location"] == "/espace/"
+    return hugo
+
+
+def test_an_agent_reads_the_space_of_a_member_and_every_page_is_recorded(looking, claire):
+    page = looking.get("/espace/").content.decode()
+    assert "Vous lisez l'espace de Claire Vasseur" in page
+    assert "Bonjour Claire Vasseur" in page
+    event = last_event()
+    assert (event.action, event.details) == ("support.page_viewed", {"page": "/espace/"})
+    assert (event.user, event.actor.identifiant) == (claire.user, "hugo")
+
+
+@pytest.mark.parametrize(
+    "path", ["/espace/securite/", "/espace/securite/sessions/", "/espace/securite/telephone/"]
+)
+def test_contacts_and_security_stay_shut_to_him(looking, path):
+    assert looking.get(path).status_code in (403, 404)
+
+
+def test_he_changes_nothing(looking):
+    assert looking.post("/espace/").status_code in (403, 405)
+    assert looking.post("/incidents/2024-02-tiers-payant/lu/", {"version": "1"}).status_code == 403
+
+
+def test_once_its_time_is_over_it_is_shut(looking, time_machine):
+    until = looking.session["viewing"]["until"]
+    assert 890 < until - timezone.now().timestamp() <= 900
+    time_machine.move_to(timezone.now() + timedelta(seconds=880))
+    assert looking.get("/espace/").status_code == 200
+    time_machine.move_to(timezone.now() + timedelta(seconds=30))
+    assert looking.get("/espace/").status_code == 403
+
+
+def test_he_leaves_when_he_wants(looking, claire):
+    assert looking.post("/equipe/quitter-l-espace/")["Location"].endswith(f"/{claire.pk}/change/")
+    assert looking.get("/espace/").status_code == 403
+
+
+def test_a_member_cannot_view_anybody(client, claire):
+    browser = sign_in(client, claire.user)
+    assert browser.post("/equipe/quitter-l-espace/").status_code == 403
+
+
+def test_nothing_here_shows_or_sets_a_password(hugo, claire):
+    page = hugo.get(f"/admin/members/member/{claire.pk}/change/").content.decode()
+    assert claire.user.password not in page
+    assert PASSWORD not in page
