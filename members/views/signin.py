@@ -150,7 +150,7 @@ def _check_code(request, step):
 def refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
     match refusal:
         case codes.WrongCode() if from_app:
-            return _("Ce code n'est pas le bon, ou il a déjà servi. Attendez le code suivant.")
+            return _("Ce code n'est pas le bon.")
         case codes.WrongCode(attempts_left=0):
             return _(
                 "Ce code n'est pas le bon. Recommencez la connexion pour en recevoir un autre."
