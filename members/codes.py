@@ -77,7 +77,7 @@ def request(
     destination = phone or user.phone
     refunds = [hit.refunded() for hit in refund]
     try:
-        throttle.reserve(*_send_hits(destination, address), *refunds)
+        throttle.reserve(*_send_hits(user.pk, phone, destination, address), *refunds)
     except throttle.Throttled:
         if refunds:
             throttle.reserve(*refunds)  # too many texts, yet the password was right
@@ -129,7 +129,7 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
         raise DeadCode
     if at > now:
         raise WaitUntil(at, counts="texts")
-    hits = _send_hits(challenge.destination, address)
+    hits = _send_hits(challenge.user_id, challenge.phone, challenge.destination, address)
     throttle.reserve(*hits)
     with transaction.atomic():
         moved = Challenge.objects.filter(
@@ -142,10 +142,14 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
         raise WaitUntil(now + timedelta(seconds=limit("RESEND_SECOND_WAIT")), counts="texts")
 
 
-def _send_hits(phone: str, address: str) -> list[throttle.Hit]:
+def _send_hits(
+    user_id: int, typed_phone: str, destination: str, address: str
+) -> list[throttle.Hit]:
+    """A number that was typed counts for its account too: nobody spreads texts over many numbers."""
+    counted = [destination, f"account\0{user_id}"] if typed_phone else [destination]
     return [
-        throttle.Hit(throttle.SENDS_PHONE_HOUR, phone),
-        throttle.Hit(throttle.SENDS_PHONE_DAY, phone),
+        *(throttle.Hit(throttle.SENDS_PHONE_HOUR, subject) for subject in counted),
+        *(throttle.Hit(throttle.SENDS_PHONE_DAY, subject) for subject in counted),
         throttle.Hit(throttle.SENDS_ADDRESS, address),
         throttle.global_hit(),
     ]
@@ -207,7 +211,8 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
             raise DeadCode
         if challenge.attempts >= limit("CODE_ATTEMPTS"):
             raise DeadCode
-        until = wait_until(challenge.user.sms_device)
+        proves_holder = Purpose(challenge.purpose).proves_holder
+        until = wait_until(challenge.user.sms_device) if proves_holder else None
         if until:
             raise WaitUntil(until)
         if Challenge.objects.claim(challenge):
@@ -216,11 +221,12 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
         raise Crowded
     device = challenge.user.sms_device
     if not constant_time_compare(code, challenge.code()):
-        device.count_failure()
+        if proves_holder:
+            device.count_failure()
         raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
     if not Challenge.objects.consume(challenge):
         raise DeadCode
-    if device.failures_in_a_row:
+    if device.failures_in_a_row and proves_holder:
         device.forget_failures()
     return challenge
 

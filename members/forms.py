@@ -5,6 +5,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from members import phones
 from members.limits import limit
 
 
@@ -123,6 +124,82 @@ class CodeInput(forms.TextInput):
 
     def format_value(self, value):
         return None
+
+
+class NewPhoneFields(forms.Form):
+    """Another mobile than the present one, in E.164 once clean. Mixed into other forms.
+
+    `present_phone`: the one on file, set by who builds the form.
+    """
+
+    present_phone = ""
+    phone = forms.CharField(
+        label=_("Nouveau numéro de mobile"),
+        help_text=_("Exemple : 06 12 34 56 78. Mobile de France ou d'outre-mer."),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        error_messages={
+            "required": _("Saisissez votre nouveau numéro de mobile."),
+            "null_characters_not_allowed": _("Ce numéro n'est pas reconnu."),
+        },
+    )
+
+    def clean_phone(self):
+        phone = phones.mobile_e164(self.cleaned_data["phone"])
+        if phone == self.present_phone:
+            raise ValidationError(_("C'est déjà votre téléphone de connexion."))
+        return phone
+
+
+class NewPhoneForm(NewPhoneFields):
+    def __init__(self, present_phone, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.present_phone = present_phone
+
+
+class NewEmailFields(forms.Form):
+    """Another address than the present one. Mixed into other forms.
+
+    `present_email`: the one on file, set by who builds the form.
+    """
+
+    present_email = ""
+    email = forms.EmailField(
+        label=_("Nouvelle adresse e-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+        error_messages={
+            "required": _("Saisissez votre nouvelle adresse e-mail."),
+            "invalid": _("Cette adresse n'est pas reconnue. Exemple : nom@exemple.fr."),
+            "max_length": _("Une adresse ne dépasse pas 254 caractères."),
+            "null_characters_not_allowed": _("Cette adresse n'est pas reconnue."),
+        },
+    )
+
+    def clean_email(self):
+        email = self.cleaned_data["email"]
+        if email.casefold() == self.present_email.casefold():
+            raise ValidationError(_("C'est déjà votre adresse e-mail."))
+        return email
+
+
+class LongCodeForm(forms.Form):
+    """A code of letters and digits from paper. Any separators, any case: who checks it drops them."""
+
+    code = forms.CharField(
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+        error_messages={
+            "required": _("Saisissez le code."),
+            "max_length": _("Un code ne dépasse pas 64 caractères."),
+            "null_characters_not_allowed": _("Ce code n'est pas lisible. Recopiez-le."),
+        },
+    )
+
+    def __init__(self, label, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["code"].label = label
 
 
 class CodeForm(forms.Form):

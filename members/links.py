@@ -32,7 +32,7 @@ VIEWS = {
     LinkPurpose.NOT_ME: "not_me",
 }
 # A change of password, phone, status or e-mail address ends these; the others take such a change back.
-_BOUND = (LinkPurpose.RESET, LinkPurpose.ACTIVATION)
+_BOUND = (LinkPurpose.RESET, LinkPurpose.ACTIVATION, LinkPurpose.CONFIRM_EMAIL)
 
 
 class DeadLink(Exception):

@@ -8,7 +8,16 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import alerts, audit, links, sessions
 from members.limits import limit
-from members.models import EmailChange, KnownBrowser, Member, OneTimeLink, Passkey, PhoneChange
+from members.models import (
+    EmailChange,
+    KnownBrowser,
+    Member,
+    OneTimeLink,
+    Passkey,
+    PhoneChange,
+    Recovery,
+    RecoveryCode,
+)
 from members.models.link import LinkPurpose
 
 
@@ -16,9 +25,9 @@ from members.models.link import LinkPurpose
 def protect(link: OneTimeLink, *, request) -> None:
     """Follows a « ce n'est pas moi » link. Raises links.DeadLink.
 
-    Ends every session, kills the password, forgets browsers, cancels changes under way, restores the
-    e-mail address and switches off the factors added within CANCEL_LIFETIME seconds, then e-mails a
-    link to choose a new password.
+    Ends every session, kills the password, forgets browsers, cancels changes and recoveries under way,
+    restores the e-mail address and switches off the factors and saved codes made within CANCEL_LIFETIME
+    seconds, then e-mails a link to choose a new password.
     """
     links.use(link)
     user = link.user
@@ -28,6 +37,8 @@ def protect(link: OneTimeLink, *, request) -> None:
     sessions.end_all(user)
     KnownBrowser.objects.filter(user=user).update(revoked_at=timezone.now())
     PhoneChange.objects.open().filter(user=user).update(cancelled_at=timezone.now())
+    Recovery.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
+    RecoveryCode.objects.filter(user=user, made_at__gt=recently).delete()  # who made them has them
     _restore_email(user, recently)
     Passkey.objects.filter(user=user, created_at__gt=recently).switch_off()
     TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()

@@ -185,7 +185,7 @@ def pending_challenge(step: Pending) -> Challenge:
 
 
 def pending_account(step: Pending) -> User:
-    """The account of `step`, whose app is asked, still as it was. Raises PendingLost."""
+    """The account of `step`, still as it was. Raises PendingLost."""
     user = User.objects.select_related("member", "sms_device").get(pk=step.user_id)
     _same_account(step, user)
     return user

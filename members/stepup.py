@@ -22,9 +22,11 @@ def is_fresh(request) -> bool:
 class StepUpForm(forms.Form):
     """A form that asks for the present password unless its holder showed who he is a moment ago.
 
+    Named first among the bases of a form, so that the other fields are checked before the password.
     Valid: the step-up stands. Wrong passwords count as those of the sign-in do, behind the same gate.
     """
 
+    always_asks = False  # True: even of who showed it a moment ago
     present_password = forms.CharField(
         label=_("Votre mot de passe actuel"),
         strip=False,
@@ -36,7 +38,7 @@ class StepUpForm(forms.Form):
     def __init__(self, request, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.request = request
-        if is_fresh(request):
+        if is_fresh(request) and not self.always_asks:
             del self.fields["present_password"]
         else:
             self.order_fields([name for name in self.fields if name != "present_password"])

@@ -78,7 +78,7 @@ def start_recovery(user: User, *, reason: str, request) -> Recovery:
                 started_at=now,
                 expires_at=now + timedelta(seconds=limit("RECOVERY_LIFETIME")),
             )
-            audit.record("recovery.started", user=user, request=request, reason=reason)
+            audit.record("support.recovery_started", user=user, request=request, reason=reason)
             alerts.tell(user, "recovery_started")
     except IntegrityError:
         raise NotPossible from None
@@ -91,7 +91,7 @@ def approve_recovery(recovery: Recovery, *, reason: str, request) -> None:
     serves 72 hours later. Raises NotPossible for who started it, or when it ended."""
     if not Recovery.objects.approve(recovery, request.user):
         raise NotPossible
-    audit.record("recovery.approved", user=recovery.user, request=request, reason=reason)
+    audit.record("support.recovery_approved", user=recovery.user, request=request, reason=reason)
 
 
 @transaction.atomic
@@ -99,7 +99,7 @@ def end_recovery(recovery: Recovery, *, reason: str, request) -> None:
     """Gives a recovery up. Raises NotPossible when it ended before."""
     if not Recovery.objects.end(recovery):
         raise NotPossible
-    audit.record("recovery.ended", user=recovery.user, request=request, reason=reason)
+    audit.record("support.recovery_ended", user=recovery.user, request=request, reason=reason)
 
 
 def standing_recovery(user: User) -> Recovery | None:

@@ -61,7 +61,7 @@ LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600, counts="li
 LINKS_ADDRESS = Rule(
     "links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True, counts="links"
 )
-
+RECOVERY = Rule("recovery", "RECOVERY_FAILURES", "RECOVERY_WINDOW", doubling=True)
 REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 
 

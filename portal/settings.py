@@ -314,6 +314,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=4, minute=7),
         "options": {"expires": 36_000},
     },
+    "apply phone changes": {
+        "task": "portal.tasks.apply_phone_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "purge texts": {
         "task": "members.tasks.purge_texts",
         "schedule": crontab(minute=7),

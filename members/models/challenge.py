@@ -20,6 +20,12 @@ class Purpose(models.TextChoices):
     PRESENT_PHONE = "oldphone", _("téléphone actuel")
     NEW_PHONE = "newphone", _("nouveau téléphone")
 
+    @property
+    def proves_holder(self) -> bool:
+        """Whether its code shows who somebody is. One sent to a number just typed only shows that it
+        can be reached: wrong ones say nothing about the account."""
+        return self != Purpose.NEW_PHONE
+
 
 def new_nonce() -> bytes:
     return secrets.token_bytes(16)

@@ -6,6 +6,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from members import emails, phones
+
 
 class Proof(models.TextChoices):
     """What showed that a change of phone was asked by its member."""
@@ -30,11 +32,16 @@ class PhoneChangeQuerySet(models.QuerySet):
     def due(self):
         return self.waiting().filter(serves_from__lte=timezone.now())
 
-    def confirm(self, change, serves_from) -> bool:
+    def unconfirmed(self):
+        return self.open().filter(confirmed_at__isnull=True)
+
+    def confirm(self, change, delay) -> bool:
+        """Confirmed now, to serve after `delay`, a timedelta; True for one caller only."""
+        now = timezone.now()
         return bool(
-            self.open()
-            .filter(pk=change.pk, confirmed_at__isnull=True)
-            .update(confirmed_at=timezone.now(), serves_from=serves_from)
+            self.unconfirmed()
+            .filter(pk=change.pk)
+            .update(confirmed_at=now, serves_from=now + delay)
         )
 
     def cancel(self, change) -> bool:
@@ -42,6 +49,10 @@ class PhoneChangeQuerySet(models.QuerySet):
 
     def apply(self, change) -> bool:
         return bool(self.due().filter(pk=change.pk).update(applied_at=timezone.now()))
+
+    def give_up(self, change) -> None:
+        """Turns what `apply` did back into a cancel, in the same transaction."""
+        self.filter(pk=change.pk).update(applied_at=None, cancelled_at=timezone.now())
 
 
 class PhoneChange(models.Model):
@@ -95,6 +106,10 @@ class PhoneChange(models.Model):
     def __str__(self):
         return f"{self.user} · {self.asked_at:%d/%m/%Y %H:%M}"
 
+    @property
+    def new_phone_masked(self) -> str:
+        return phones.masked(self.new_phone)
+
 
 class EmailChangeQuerySet(models.QuerySet):
     def open(self):
@@ -138,3 +153,7 @@ class EmailChange(models.Model):
 
     def __str__(self):
         return f"{self.user} · {self.asked_at:%d/%m/%Y %H:%M}"
+
+    @property
+    def new_email_masked(self) -> str:
+        return emails.masked(self.new_email)

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from members import nir, phones, sealing
+from members import emails, nir, phones, sealing
 from members.models.period import Period, PeriodQuerySet, gap_in
 
 NIR_PURPOSE = "nir"
@@ -192,6 +192,10 @@ class Member(Person):
     @property
     def phone_masked(self) -> str:
         return phones.masked(self.phone) if self.phone else ""
+
+    @property
+    def email_masked(self) -> str:
+        return emails.masked(self.email) if self.email else ""
 
 
 class Link(models.TextChoices):

@@ -3,7 +3,7 @@
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from members import authenticator, passkeys
+from members import authenticator, contacts, passkeys, saved_codes
 from members.views.access import member_required
 from members.views.passkeys import is_offered
 
@@ -16,5 +16,8 @@ def overview(request):
         "passkeys": passkeys.of(request.user),
         "app": authenticator.of(request.user),
         "passkey_offered": is_offered(request),
+        "phone_change": contacts.waiting_phone(request.user),
+        "email_change": contacts.open_email(request.user),
+        "codes_left": saved_codes.left(request.user),
     }
     return render(request, "members/security/overview.html", context)

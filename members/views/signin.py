@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from members import codes, sessions, signin
 from members.addresses import client_address, counted_address
@@ -83,7 +83,7 @@ def reopen(request):
     try:
         where = signin.reopen(request, typed["password"], safe_next(typed["next"], request))
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
     except signin.PasswordRefused:
         form.add_error("password", _("Ce mot de passe n'est pas le bon."))
         return render(request, "members/reopen.html", {"form": form})
@@ -126,7 +126,7 @@ def code(request):
             return _check_code(request, step)
         return _code_page(request, step, _code_form(step))
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
 
 
 def _code_form(step, data=None) -> CodeForm:
@@ -147,7 +147,7 @@ def _check_code(request, step):
         return _code_page(request, step, form)
 
 
-def refusal_message(refusal: codes.CodeRefused, *, from_app: bool) -> str:
+def refusal_message(refusal: codes.CodeRefused, *, from_app: bool = False) -> str:
     match refusal:
         case codes.WrongCode() if from_app:
             return _("Ce code n'est pas le bon.")
@@ -190,8 +190,8 @@ def _code_page(request, step, form, status=200):
             "masked_phone": challenge.user.member.phone_masked,
             "reference": challenge.reference,
             "expires_at": challenge.expires_at,
-            "resend_in": _seconds_until(codes.resend_at(challenge)),
-            "delivery": _delivery(challenge),
+            "resend_in": seconds_until(codes.resend_at(challenge)),
+            "delivery": delivery_of(challenge),
             "attempts_left": max(limit("CODE_ATTEMPTS") - challenge.attempts, 0),
             "sms_disturbed": is_disturbed(),
             "offers_calls": offers_calls(),
@@ -199,12 +199,12 @@ def _code_page(request, step, form, status=200):
     return render(request, "members/code.html", context, status=status)
 
 
-def _seconds_until(at: datetime | None) -> int | None:
+def seconds_until(at: datetime | None) -> int | None:
     """Whole seconds, rounded up; 0 once `at` is past, None without it."""
     return None if at is None else max(ceil((at - timezone.now()).total_seconds()), 0)
 
 
-def _delivery(challenge: Challenge) -> str:
+def delivery_of(challenge: Challenge) -> str:
     """What the member may know of his text: queued, sent, delivered, late or failed."""
     match challenge.text_state:
         case SmsState.DELIVERED:
@@ -224,7 +224,7 @@ def text_instead(request):
     try:
         signin.ask_text(request)
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
     except Throttled as refusal:
         messages.warning(request, wait_message(refusal))
     return redirect("signin_code")
@@ -252,7 +252,7 @@ def _send_again(request, channel: Channel, done: str):
             return redirect("signin_code")
         challenge = signin.pending_challenge(step)
     except signin.PendingLost as lost:
-        return _back_to_start(request, lost)
+        return back_to_start(request, lost)
     try:
         codes.resend(challenge, counted_address(client_address(request)), channel)
     except Throttled as refusal:
@@ -265,12 +265,6 @@ def _send_again(request, channel: Channel, done: str):
 
 
 @login_not_required
-@require_safe
-def no_phone(request):
-    return render(request, "members/no_phone.html")
-
-
-@login_not_required
 @require_POST
 def sign_out(request):
     signin.sign_out(request)
@@ -279,7 +273,7 @@ def sign_out(request):
     return response
 
 
-def _back_to_start(request, lost: signin.PendingLost):
+def back_to_start(request, lost: signin.PendingLost):
     if request.user.is_authenticated:
         return HttpResponseRedirect(signin.landing(request, ""))
     return HttpResponseRedirect(

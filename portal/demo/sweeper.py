@@ -7,26 +7,27 @@ from threading import Thread
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
-from members import audit
+from members import audit, contacts
 from members.sms.sweeper import Sweeper
 
-SEAL_EVERY = 5.0  # seconds
+BEAT = 5.0  # seconds
 
 
 def start() -> None:
-    """Starts the sweeper of texts and the sealing of the trail, when there is no broker.
+    """Starts the sweeper of texts, and what beat would start, when there is no broker.
 
     Texts of the memory gateway live in this process, so what retries them must live here too.
     """
     if settings.DEMO and settings.SMS_GATEWAY.startswith("members.sms.memory."):
         Sweeper().start()
     if settings.DEMO and not settings.REDIS_URL:
-        Thread(target=_seal_for_ever, name="seal-audit", daemon=True).start()
+        Thread(target=_beat_for_ever, name="beat", daemon=True).start()
 
 
-def _seal_for_ever() -> None:
+def _beat_for_ever() -> None:
     while True:
-        time.sleep(SEAL_EVERY)
-        with suppress(DatabaseError):  # busy or away: the next round seals what this one did not
-            audit.seal()
+        time.sleep(BEAT)
+        for act in (audit.seal, contacts.apply_due):
+            with suppress(DatabaseError):  # busy or away: the next round does what this one did not
+                act()
         close_old_connections()

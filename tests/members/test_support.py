@@ -119,7 +119,7 @@ def test_a_lost_phone_wants_two_different_agents_and_its_member_is_told_at_once(
     recovery.refresh_from_db()
     assert recovery.approved_by.identifiant == "ines"
     assert [
-        *AuditEvent.objects.filter(action__startswith="recovery").values_list(
+        *AuditEvent.objects.filter(action__startswith="support.recovery").values_list(
             "actor__identifiant", flat=True
         )
     ] == [

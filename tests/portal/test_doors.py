@@ -20,8 +20,14 @@ PUBLIC = {
     "signin_call",
     "signin_no_phone",
     "signin_reopen",  # the password of the account whose session sleeps in this browser
+    "recovery_phone",  # a half-way session that showed one proof more opens these three
+    "recovery_code",
+    "recovery_resend",
     "signout",
     "not_me",  # the token of an e-mail opens it
+    "phone_cancel",  # the token of an e-mail opens these three
+    "email_confirm",
+    "email_cancel",
     "password_forgotten",
     "password_reset",  # the token of an e-mail opens it
     "public_notice",
