@@ -51,7 +51,7 @@ def claire(portal):
 def _one_member(portal):
     with portal.orm():
         yield make_member(phone=PHONE)
-        portal.sql("TRUNCATE members_user, members_member, members_auditevent CASCADE")
+        portal.empty("members_user", "members_member", "members_auditevent")
 
 
 @pytest.fixture
