@@ -49,6 +49,16 @@ SENDS_ADDRESS = Rule("sends.address", "SENDS_PER_ADDRESS", "SENDS_PER_ADDRESS_WI
 SENDS_GLOBAL = Rule("sends.global", "SENDS_GLOBAL_HOUR", 3600, alarm=True, shards=GLOBAL_SHARDS)
 LINKS_ACCOUNT = Rule("links.account", "LINKS_PER_ACCOUNT_HOUR", 3600)
 LINKS_ADDRESS = Rule("links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True)
+ACTIVATION_NUMBER = Rule(
+    "activation.number", "ACTIVATION_TRIES_PER_NUMBER", "ACTIVATION_TRIES_WINDOW", doubling=True
+)
+ACTIVATION_ADDRESS = Rule(
+    "activation.address",
+    "ACTIVATION_TRIES_PER_ADDRESS",
+    "ACTIVATION_TRIES_WINDOW",
+    doubling=True,
+    alarm=True,
+)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,21 @@ def _may(verb: str, app: str, *models: str) -> list[str]:
 
 
 SUPPORT, WRITING, APPROVAL = "Assistance", "Incidents : rédaction", "Incidents : approbation"
+LETTERS = (
+    "Courriers"  # not the support's: who answers a caller does not hold the code of his letter
+)
 
 ROLES = {
     SUPPORT: [
         *_may("view", "members", *PEOPLE, *OPERATORS, "user", "smsdevice", "smsmessage"),
         *_may("view", "members", "auditevent"),
+        *_may("view", "members", "lettercode"),
         *_may("reveal", "members", "nir"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
+    ],
+    LETTERS: [
+        *_may("view", "members", "member", "lettercode"),
+        *_may("print", "members", "letters"),
     ],
     WRITING: [
         *_may("view", "members", *OPERATORS, "contract", "employer"),

@@ -189,7 +189,9 @@ def not_below(module: str, target: str) -> bool:
     return below < above
 
 
-@pytest.mark.parametrize(("sdk", "only"), [("twilio", "members.sms.twilio")])
+@pytest.mark.parametrize(
+    ("sdk", "only"), [("twilio", "members.sms.twilio"), ("reportlab", "members.letter_pages")]
+)
 def test_an_integration_lives_in_one_module(sdk, only):
     wrong = [
         f"{module} imports {name}"

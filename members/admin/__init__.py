@@ -1,3 +1,3 @@
-from members.admin import audit, contract, device, member, operator, sms, user
+from members.admin import audit, contract, device, letter, member, operator, sms, user
 
-__all__ = ["audit", "contract", "device", "member", "operator", "sms", "user"]
+__all__ = ["audit", "contract", "device", "letter", "member", "operator", "sms", "user"]

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir
+from members.admin.letter import may_print, print_letters
 from members.admin.readonly import LargeTable
 from members.models import Adhesion, AyantDroit, Member
 
@@ -179,6 +180,7 @@ class MemberAdmin(PersonAdmin):
     ]
     readonly_fields = ["user", "phone_masked", "nir_shown"]
     change_form_template = "admin/members/member/change_form.html"
+    actions = [print_letters]
 
     @admin.display(description=_("nom"), ordering="birth_name")
     def last_name_shown(self, member):
@@ -196,6 +198,13 @@ class MemberAdmin(PersonAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def get_actions(self, request):
+        """Without the letters, for those who may not print them."""
+        actions = super().get_actions(request)
+        if not may_print(request.user):
+            actions.pop("print_letters", None)
+        return actions
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)
