@@ -60,8 +60,9 @@ def request(
 ) -> Challenge:
     """A new challenge, its text queued to `phone`, or to the phone of `user`. Raises throttle.Throttled.
 
-    `binding` is the secret of the browser that asked. `refund`: hits of the password step to give back
-    in the same statement, now that the password turned out to be right.
+    `user` is None for a member who has no account yet; `binding` is the secret of the browser that
+    asked. `refund`: hits of the password step to give back in the same statement, now that the password
+    turned out to be right.
     """
     destination = phone or user.phone
     refunds = [hit.refunded() for hit in refund]
@@ -71,6 +72,13 @@ def request(
         if refunds:
             throttle.reserve(*refunds)  # too many texts, yet the password was right
         raise
+    return issue(user, binding, purpose=purpose, phone=phone)
+
+
+def issue(user, binding: str, *, purpose: Purpose, phone: str) -> Challenge:
+    """The rows of `request`, for a caller that reserved the text himself. With neither phone nor account
+    nothing will be sent."""
+    destination = phone or (user.phone if user else "")
     now = timezone.now()
     with transaction.atomic():
         challenge = Challenge.objects.create(
@@ -177,7 +185,8 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
     """The challenge that `code` opened, used up. Raises a CodeRefused.
 
     Of many right codes at once, one passes. Call it outside a transaction: the claim must be committed
-    before the comparison, so that no rollback gives an attempt back.
+    before the comparison, so that no rollback gives an attempt back. Failures are counted on the
+    account's device; without account, by the caller.
     """
     for _round in range(CLAIM_ROUNDS):
         challenge = waiting(challenge_id, binding)
@@ -185,20 +194,21 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
             raise DeadCode
         if challenge.attempts >= limit("CODE_ATTEMPTS"):
             raise DeadCode
-        until = wait_until(challenge.user.sms_device)
+        device = challenge.user.sms_device if challenge.user else None
+        until = wait_until(device) if device else None
         if until:
             raise WaitUntil(until)
         if Challenge.objects.claim(challenge):
             break
     else:
         raise Crowded
-    device = challenge.user.sms_device
     if not constant_time_compare(code, challenge.code()):
-        device.count_failure()
+        if device:
+            device.count_failure()
         raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
     if not Challenge.objects.consume(challenge):
         raise DeadCode
-    if device.failures_in_a_row:
+    if device and device.failures_in_a_row:
         device.forget_failures()
     return challenge
 

@@ -203,7 +203,7 @@ def confirm(request, code: str) -> str:
 
 def complete(request, user: User, device, next_url: str) -> str:
     """Opens the session of `user`, verified by `device`: a new key, a new CSRF token, one event."""
-    del request.session[SESSION_KEY]
+    request.session.pop(SESSION_KEY, None)
     auth.login(request, user, backend=BACKEND)  # cycles the session key, rotates the CSRF token
     django_otp.login(request, device)
     sessions.remember(request)

@@ -15,6 +15,7 @@ from members.models import Mail
 SUBJECTS = {
     "reset": _("Choisir un nouveau mot de passe"),
     "activation": _("Ouvrir votre espace adhérent"),
+    "already_open": _("Votre espace adhérent est déjà ouvert"),
     "confirm_email": _("Confirmer votre adresse e-mail"),
     "activated": _("Votre espace adhérent est ouvert"),
     "new_browser": _("Nouvelle connexion à votre espace"),

@@ -105,11 +105,11 @@ def _check_code(request, step):
         form.add_error("code", wait_message(refusal.until))
         return too_many(_code_page(request, step, form, status=429), refusal)
     except codes.CodeRefused as refusal:
-        form.add_error("code", _refusal_message(refusal))
+        form.add_error("code", refusal_message(refusal))
         return _code_page(request, step, form)
 
 
-def _refusal_message(refusal: codes.CodeRefused) -> str:
+def refusal_message(refusal: codes.CodeRefused) -> str:
     match refusal:
         case codes.WrongCode(attempts_left=0):
             return _("Ce code n'est pas le bon.")

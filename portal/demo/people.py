@@ -363,6 +363,29 @@ CAST = (
         start=date(2021, 5, 1),
         story="Sans téléphone enregistré : la connexion répond comme à un inconnu.",
     ),
+    Invented(
+        letter="I",
+        number="10000011",
+        civility=Civility.MADAME,
+        first_names="Inès Jeanne",
+        birth_name="Le Gall",
+        birth_date=date(1992, 4, 6),
+        phone="+33600000011",
+        contract="IND-2077",
+        start=date(2022, 9, 1),
+        story="Sans compte, avec e-mail et mobile : ouvre son espace par le moyen de son choix.",
+    ),
+    Invented(
+        letter="J",
+        number="10000012",
+        civility=Civility.MONSIEUR,
+        first_names="Jules",
+        birth_name="Keromnès",
+        birth_date=date(1946, 11, 30),
+        contract="IND-2077",
+        start=date(2020, 6, 1),
+        story="Sans compte ni mobile : un courrier ou un e-mail, puis il indique son téléphone.",
+    ),
 )
 
 STAFF = (

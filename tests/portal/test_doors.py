@@ -16,6 +16,15 @@ PUBLIC = {
     "signin_resend",
     "signin_no_phone",
     "signout",
+    "activation",
+    "activation_letter",
+    "activation_ask",
+    "activation_code",
+    "activation_link",  # the token of an e-mail opens it
+    "activation_password",  # from here on, what this browser has shown opens it
+    "activation_phone",
+    "activation_phone_code",
+    "activation_resend",
     "not_me",  # the token of an e-mail opens it
     "password_forgotten",
     "password_reset",  # the token of an e-mail opens it
