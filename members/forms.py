@@ -1,3 +1,4 @@
+import copy
 import re
 
 from django import forms
@@ -231,7 +232,7 @@ class FirstPasswordForm(NewPasswordFields):
         super().__init__(*args, **kwargs)
         self.member = member
         self.account = member.user or User()
-        self.account.member = member
+        self.account.member = copy.copy(member)  # the caller's own still says who has no account
         if member.user_id:
             del self.fields["identifiant"]
 

@@ -442,6 +442,11 @@ def demo_accounts() -> list[Account]:
     return members + [_told_staff(staff, PASSWORD, staff.totp_key) for staff in STAFF]
 
 
+def newcomers() -> list[Invented]:
+    """Who has no account yet and may open one; no statement."""
+    return [person for person in CAST if not person.identifiant]
+
+
 def _load_operators_and_domains() -> None:
     for code, name in OPERATORS.items():
         Operator.objects.get_or_create(code=code, defaults={"name": name})
