@@ -9,9 +9,7 @@ import secrets
 import time
 from enum import StrEnum
 
-from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
 from members import alerts, audit, codes, letters, links, throttle
@@ -122,8 +120,7 @@ def _send_mail(member: Member | None, channel: Channel) -> None:
     by_link = channel == Channel.EMAIL and member is not None and member.may_activate
     user = member.user if member else None
     if is_open:
-        address = settings.PUBLIC_URL + reverse("password_forgotten")
-        alerts.send(user, "already_open", to=member.email, forgotten=address)
+        alerts.send(user, "already_open", to=member.email)
     elif by_link and user is None:
         alerts.send(None, "activation", to=member.email, member=member)
     else:
