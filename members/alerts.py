@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from members import links, tasks
 from members.addresses import browser, client_address, shown_prefix
-from members.models import Mail, OneTimeLink, SmsMessage, User
+from members.models import Mail, Member, OneTimeLink, SmsMessage, User
 from members.models.link import LinkPurpose
 
 # kinds of members.mail.words.SUBJECTS → the notice of members.sms.words that goes along by text
@@ -25,6 +25,7 @@ TEXTED = {
 WITHOUT_NOT_ME = {
     "reset",
     "activation",
+    "already_open",
     "confirm_email",
     "change_cancelled",
     "blocked",
@@ -56,14 +57,23 @@ def tell(
 
 
 def send(
-    user: User | None, kind: str, *, to: str, link: OneTimeLink | None = None, **facts
+    user: User | None,
+    kind: str,
+    *,
+    to: str,
+    link: OneTimeLink | None = None,
+    member: Member | None = None,
+    **facts,
 ) -> Mail:
     """Queues one e-mail; a task is woken once the transaction commits.
 
-    An empty `to` queues what nobody gets, at the same cost: who asks learns nothing from it.
+    `member`: whom it is for while he has no account. An empty `to` queues what nobody gets, at the
+    same cost: who asks learns nothing from it.
     """
     not_me = None if kind in WITHOUT_NOT_ME else links.make(user, LinkPurpose.NOT_ME)
-    mail = Mail.objects.create(user=user, to=to, kind=kind, link=link, not_me=not_me, facts=facts)
+    mail = Mail.objects.create(
+        user=user, member=member, to=to, kind=kind, link=link, not_me=not_me, facts=facts
+    )
     transaction.on_commit(lambda: tasks.wake_mailer(mail.pk), robust=True)
     return mail
 

@@ -71,17 +71,25 @@ def request(
 ) -> Challenge:
     """A new challenge, its text queued to `phone`, or to the phone of `user`. Raises throttle.Throttled.
 
-    `binding` is the secret of the browser that asked. `refund`: hits of the password step to give back
-    in the same statement, now that the password turned out to be right.
+    `user` is None for a member who has no account yet; `binding` is the secret of the browser that
+    asked. `refund`: hits of the password step to give back in the same statement, now that the password
+    turned out to be right.
     """
     destination = phone or user.phone
     refunds = [hit.refunded() for hit in refund]
     try:
-        throttle.reserve(*_send_hits(user.pk, phone, destination, address), *refunds)
+        throttle.reserve(*_send_hits(user and user.pk, phone, destination, address), *refunds)
     except throttle.Throttled:
         if refunds:
             throttle.reserve(*refunds)  # too many texts, yet the password was right
         raise
+    return issue(user, binding, purpose=purpose, phone=phone)
+
+
+def issue(user, binding: str, *, purpose: Purpose, phone: str) -> Challenge:
+    """The rows of `request`, for a caller that reserved the text himself. With neither phone nor account
+    nothing will be sent."""
+    destination = phone or (user.phone if user else "")
     now = timezone.now()
     with transaction.atomic():
         challenge = Challenge.objects.create(
@@ -143,10 +151,10 @@ def resend(challenge: Challenge, address: str, channel: Channel = Channel.TEXT) 
 
 
 def _send_hits(
-    user_id: int, typed_phone: str, destination: str, address: str
+    user_id: int | None, typed_phone: str, destination: str, address: str
 ) -> list[throttle.Hit]:
     """A number that was typed counts for its account too: nobody spreads texts over many numbers."""
-    counted = [destination, f"account\0{user_id}"] if typed_phone else [destination]
+    counted = [destination, f"account\0{user_id}"] if typed_phone and user_id else [destination]
     return [
         *(throttle.Hit(throttle.SENDS_PHONE_HOUR, subject) for subject in counted),
         *(throttle.Hit(throttle.SENDS_PHONE_DAY, subject) for subject in counted),
@@ -203,7 +211,8 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
     """The challenge that `code` opened, used up. Raises a CodeRefused.
 
     Of many right codes at once, one passes. Call it outside a transaction: the claim must be committed
-    before the comparison, so that no rollback gives an attempt back.
+    before the comparison, so that no rollback gives an attempt back. Failures are counted on the
+    account's device; without account, by the caller.
     """
     for _round in range(CLAIM_ROUNDS):
         challenge = waiting(challenge_id, binding)
@@ -211,22 +220,22 @@ def check(challenge_id: int, binding: str, code: str) -> Challenge:
             raise DeadCode
         if challenge.attempts >= limit("CODE_ATTEMPTS"):
             raise DeadCode
-        proves_holder = Purpose(challenge.purpose).proves_holder
-        until = wait_until(challenge.user.sms_device) if proves_holder else None
+        holder = challenge.user if Purpose(challenge.purpose).proves_holder else None
+        device = holder.sms_device if holder else None
+        until = wait_until(device) if device else None
         if until:
             raise WaitUntil(until)
         if Challenge.objects.claim(challenge):
             break
     else:
         raise Crowded
-    device = challenge.user.sms_device
     if not constant_time_compare(code, challenge.code()):
-        if proves_holder:
+        if device:
             device.count_failure()
         raise WrongCode(limit("CODE_ATTEMPTS") - challenge.attempts - 1)
     if not Challenge.objects.consume(challenge):
         raise DeadCode
-    if device.failures_in_a_row and proves_holder:
+    if device and device.failures_in_a_row:
         device.forget_failures()
     return challenge
 

@@ -1,3 +1,4 @@
+import copy
 import re
 
 from django import forms
@@ -5,8 +6,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from members import phones
+from members import letters, phones
 from members.limits import limit
+from members.models import User
 
 
 class SignInForm(forms.Form):
@@ -259,6 +261,123 @@ class EnrolmentForm(NewPasswordForm, CodeForm):
     def __init__(self, account, *args, **kwargs):
         super().__init__(account, *args, from_app=True, **kwargs)
         self.fields["code"].widget.attrs["autofocus"] = False
+
+
+class MemberNumberForm(forms.Form):
+    """A member number that may be anybody's: whether it is known is nobody's to learn."""
+
+    number = forms.CharField(
+        label=_("Numéro d'adhérent"),
+        max_length=40,
+        help_text=_("Il est inscrit sur votre carte de tiers payant et sur nos courriers."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.unreadable = _("Saisissez votre numéro d'adhérent, sans autre signe.")
+        self.fields["number"].error_messages |= dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"), self.unreadable
+        )
+
+    def clean_number(self):
+        number = _without_separators(self.cleaned_data["number"]).upper()
+        if not re.fullmatch(r"[0-9A-Z]{4,20}", number):
+            raise ValidationError(self.unreadable, code="unreadable")
+        return number
+
+
+class LetterForm(MemberNumberForm):
+    """A member number and the code of a letter, in any case, with or without separators."""
+
+    code = forms.CharField(
+        label=_("Code du courrier"),
+        max_length=40,
+        help_text=_("10 lettres et chiffres. Avec ou sans tiret, en majuscules ou non."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["code"].error_messages |= dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"),
+            _("Saisissez les 10 lettres et chiffres du code."),
+        )
+
+    def clean_code(self):
+        code = letters.plain(self.cleaned_data["code"])
+        if not code:
+            raise ValidationError(
+                _("Un code a 10 lettres et chiffres. Recopiez-le tel qu'il est imprimé."),
+                code="unreadable",
+            )
+        return code
+
+
+class FirstPasswordForm(NewPasswordFields):
+    """The first password of a member and, while he has no account, his identifiant.
+
+    Whether somebody else has it is said by who saves it. Digits alone are his own number or nobody's:
+    one must not sign in with the number of another.
+    """
+
+    identifiant = forms.CharField(
+        label=_("Votre identifiant"),
+        max_length=64,
+        help_text=_(
+            "Pour vous connecter. Gardez votre numéro d'adhérent, ou choisissez-en un autre."
+        ),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        error_messages={
+            "required": _("Choisissez un identifiant."),
+            "max_length": _("Un identifiant ne dépasse pas 64 caractères."),
+        },
+    )
+    field_order = ["identifiant", "new_password", "new_password_again"]
+
+    def __init__(self, member, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.member = member
+        self.account = member.user or User()
+        self.account.member = copy.copy(member)  # the caller's own still says who has no account
+        if member.user_id:
+            del self.fields["identifiant"]
+
+    def clean_identifiant(self):
+        identifiant = User.objects.normalize_identifiant(self.cleaned_data["identifiant"])
+        User._meta.get_field("identifiant").run_validators(identifiant)
+        if identifiant.isdigit() and identifiant != self.member.number.lower():
+            raise ValidationError(_("Ajoutez une lettre à cet identifiant."), code="digits")
+        self.account.identifiant = identifiant
+        return identifiant
+
+
+class MobileForm(forms.Form):
+    """A mobile phone able to receive our texts; cleaned to E.164."""
+
+    phone = forms.CharField(
+        label=_("Votre téléphone mobile"),
+        max_length=30,
+        help_text=_("De France ou d'outre-mer. Exemple : 06 12 34 56 78."),
+        widget=forms.TextInput(attrs={"autocomplete": "tel", "inputmode": "tel"}),
+        error_messages={
+            "required": _("Saisissez votre numéro de téléphone mobile."),
+            "max_length": _("Ce numéro est trop long. Exemple : 06 12 34 56 78."),
+        },
+    )
+
+    def clean_phone(self):
+        return phones.mobile_e164(self.cleaned_data["phone"])
+
+
+def _without_separators(text: str) -> str:
+    return re.sub(r"[\s\u00a0\u202f.\-\u2010-\u2015]", "", text)
 
 
 def _is_ascii_digits(text: str) -> bool:

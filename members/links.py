@@ -39,17 +39,20 @@ class DeadLink(Exception):
     """Unknown, altered, used or expired, or its account has changed: nobody outside learns which."""
 
 
-def make(user: User, purpose: str, **about) -> OneTimeLink:
-    """A link for `user`. `about`: the `phone_change` or the `email_change` that it is for."""
+def make(user: User | None, purpose: str, **about) -> OneTimeLink:
+    """A link for `user`. `about`: the `phone_change` or the `email_change` that it is for, or the
+    `member` who has no account yet."""
     now = timezone.now()
-    return OneTimeLink.objects.create(
+    link = OneTimeLink(
         user=user,
         purpose=purpose,
-        fingerprint=_fingerprint(user) if purpose in _BOUND else "",
         created_at=now,
         expires_at=now + timedelta(seconds=limit(LIFETIMES[purpose])),
         **about,
     )
+    link.fingerprint = _fingerprint(link) if purpose in _BOUND else ""
+    link.save(force_insert=True)
+    return link
 
 
 def url(link: OneTimeLink) -> str:
@@ -67,13 +70,15 @@ def find(token: str, purpose: str) -> OneTimeLink:
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise DeadLink
     link = (
-        OneTimeLink.objects.select_related("user__member", "phone_change", "email_change")
+        OneTimeLink.objects.select_related(
+            "user__member", "member__user", "phone_change", "email_change"
+        )
         .filter(pk=int(number), purpose=purpose)
         .first()
     )
     if link is None or not constant_time_compare(secret, link.secret()) or not link.is_alive:
         raise DeadLink
-    if link.fingerprint and not constant_time_compare(link.fingerprint, _fingerprint(link.user)):
+    if link.fingerprint and not constant_time_compare(link.fingerprint, _fingerprint(link)):
         raise DeadLink
     return link
 
@@ -84,6 +89,9 @@ def use(link: OneTimeLink) -> None:
         raise DeadLink
 
 
-def _fingerprint(user: User) -> str:
-    state = f"{user.state_fingerprint()}\0{user.mail_address}"
+def _fingerprint(link: OneTimeLink) -> str:
+    if link.member:
+        state = link.member.opening_fingerprint()
+    else:
+        state = f"{link.user.state_fingerprint()}\0{link.user.mail_address}"
     return salted_hmac("members.links", state, algorithm="sha256").hexdigest()

@@ -5,22 +5,17 @@ the old phone are told. What was shown so far stays in the half-way session, bou
 (decision docs/decisions/0022-contacts-and-recovery.md)
 """
 
-import hashlib
-import hmac
 import time
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.crypto import constant_time_compare
 
-from members import alerts, audit, confirmation, contacts, saved_codes, signin, throttle
-from members.models import LetterCode, PhoneChange, Recovery, User
+from members import alerts, audit, confirmation, contacts, letters, saved_codes, signin, throttle
+from members.models import PhoneChange, Recovery, User
 from members.models.challenge import Purpose
 from members.models.contact import Proof
 from members.models.recovery import LetterPurpose
 
 SESSION_KEY = "recovery"
-CLAIM_ROUNDS = 4
 
 
 class CodeRefused(Exception):
@@ -61,11 +56,14 @@ def show_letter_code(request, typed: str) -> None:
     """Raises signin.PendingLost, throttle.Throttled or CodeRefused."""
     user = holder(request)
     hit = _counted(user)
-    letter = _check_letter(user, typed)
-    with transaction.atomic():
-        right = letter is not None and LetterCode.objects.use(letter)
-        if right:
+    right = True
+    try:
+        letter = letters.recognise(user.member, LetterPurpose.RECOVERY, typed)
+        with transaction.atomic():
+            letters.use(letter)
             _begin(request, user, Proof.LETTER)
+    except letters.LetterRefused:
+        right = False
     _refuse_unless(right, request, user, hit, Proof.LETTER)
 
 
@@ -94,25 +92,6 @@ def _refuse_unless(right: bool, request, user: User, hit: throttle.Hit, proof: P
         audit.record("recovery.failed", user=user, request=request, proof=str(proof))
         raise CodeRefused
     throttle.reserve(hit.refunded())
-
-
-def _check_letter(user: User, typed: str) -> LetterCode | None:
-    """The live letter of `user` that holds this code, an attempt of it spent; or None."""
-    letters = LetterCode.objects.alive().filter(member=user.member, purpose=LetterPurpose.RECOVERY)
-    for _round in range(CLAIM_ROUNDS):
-        letter = letters.first()
-        if letter is None:
-            return None
-        if LetterCode.objects.claim(letter):
-            right = constant_time_compare(letter.digest, letter_digest(user, typed))
-            return letter if right else None
-    return None
-
-
-def letter_digest(user: User, code: str) -> str:
-    plain = "".join(character for character in code.upper() if character.isalnum())
-    message = f"letter\0{LetterPurpose.RECOVERY}\0{user.member.pk}\0{plain}".encode()
-    return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).hexdigest()
 
 
 def _begin(request, user: User, proof: Proof, agents: int | None = None) -> None:

@@ -63,6 +63,16 @@ LINKS_ADDRESS = Rule(
 )
 RECOVERY = Rule("recovery", "RECOVERY_FAILURES", "RECOVERY_WINDOW", doubling=True)
 REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
+ACTIVATION_NUMBER = Rule(
+    "activation.number", "ACTIVATION_TRIES_PER_NUMBER", "ACTIVATION_TRIES_WINDOW", doubling=True
+)
+ACTIVATION_ADDRESS = Rule(
+    "activation.address",
+    "ACTIVATION_TRIES_PER_ADDRESS",
+    "ACTIVATION_TRIES_WINDOW",
+    doubling=True,
+    alarm=True,
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from members.views import (
     account,
+    activation,
     authenticator,
     contacts,
     enrolment,
@@ -34,6 +35,15 @@ urlpatterns = [
     path("deconnexion/", signin.sign_out, name="signout"),
     path("mot-de-passe/oublie/", password.forgotten, name="password_forgotten"),
     path("mot-de-passe/nouveau/<str:token>/", password.reset, name="password_reset"),
+    path("activation/", activation.start, name="activation"),
+    path("activation/courrier/", activation.letter, name="activation_letter"),
+    path("activation/demande/", activation.ask, name="activation_ask"),
+    path("activation/code/", activation.asked_code, name="activation_code"),
+    path("activation/lien/<str:token>/", activation.link, name="activation_link"),
+    path("activation/mot-de-passe/", activation.password, name="activation_password"),
+    path("activation/telephone/", activation.phone, name="activation_phone"),
+    path("activation/telephone/code/", activation.phone_code, name="activation_phone_code"),
+    path("activation/telephone/code/renvoyer/", activation.resend, name="activation_resend"),
     path("alerte/<str:token>/", links.not_me, name="not_me"),
     path("contact/telephone/annuler/<str:token>/", links.phone_cancel, name="phone_cancel"),
     path("contact/email/confirmer/<str:token>/", links.email_confirm, name="email_confirm"),

@@ -17,9 +17,12 @@ SUPPORT, LEAD = "Assistance", "Assistance : responsable"
 WRITING, APPROVAL = "Incidents : rédaction", "Incidents : approbation"
 DPO, AUDIT, ADMINISTRATION = "Protection des données", "Audit", "Administration des comptes"
 
+# Apart from the support: who answers a caller does not hold the code of his letter.
+LETTERS = "Courriers"
+
 _SUPPORT = [
     *_may("view", "members", *PEOPLE, *OPERATORS, "user", "smsdevice", "smsmessage"),
-    *_may("view", "members", "auditevent"),
+    *_may("view", "members", "auditevent", "lettercode"),
     *_may("reveal", "members", "nir"),
     *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
     "members.unlock_account",
@@ -31,6 +34,10 @@ _SUPPORT = [
 ROLES = {
     SUPPORT: _SUPPORT,
     LEAD: [*_SUPPORT, "members.block_account"],
+    LETTERS: [
+        *_may("view", "members", "member", "lettercode"),
+        *_may("print", "members", "letters"),
+    ],
     WRITING: [
         *_may("view", "members", *OPERATORS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),

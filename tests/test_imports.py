@@ -195,6 +195,7 @@ def not_below(module: str, target: str) -> bool:
         ("twilio", "members.sms.twilio"),
         ("webauthn", "members.passkeys"),
         ("segno", "members.authenticator"),
+        ("reportlab", "members.letter_pages"),
     ],
 )
 def test_an_integration_lives_in_one_module(sdk, only):

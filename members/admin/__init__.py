@@ -1,3 +1,13 @@
-from members.admin import audit, contract, device, enrolment, member, operator, sms, user
+from members.admin import audit, contract, device, enrolment, letter, member, operator, sms, user
 
-__all__ = ["audit", "contract", "device", "enrolment", "member", "operator", "sms", "user"]
+__all__ = [
+    "audit",
+    "contract",
+    "device",
+    "enrolment",
+    "letter",
+    "member",
+    "operator",
+    "sms",
+    "user",
+]

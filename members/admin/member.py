@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir, trail
 from members.admin.cells import CellForm, touched
+from members.admin.letter import may_print, print_letters
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
 from members.admin.reasons import no_long_number
@@ -225,6 +226,7 @@ class MemberAdmin(SupportActs, PersonAdmin):
     ]
     readonly_fields = ["identifiant", "nir_shown"]
     change_form_template = "admin/members/member/change_form.html"
+    actions = [print_letters]
 
     @admin.display(description=_("nom"), ordering="birth_name")
     def last_name_shown(self, member):
@@ -246,6 +248,13 @@ class MemberAdmin(SupportActs, PersonAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def get_actions(self, request):
+        """Without the letters, for those who may not print them."""
+        actions = super().get_actions(request)
+        if not may_print(request.user):
+            actions.pop("print_letters", None)
+        return actions
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)

@@ -35,7 +35,7 @@ KEPT_FOR = timedelta(days=90)
 def deliver(mail_id: UUID | str) -> None:
     """Sends this e-mail if it still waits. Safe to call many times; holds no transaction meanwhile."""
     mail = (
-        Mail.objects.select_related("link__user", "not_me__user", "user__member")
+        Mail.objects.select_related("link__user", "not_me__user", "user__member", "member__user")
         .filter(_due(), pk=mail_id)
         .first()
     )
@@ -54,7 +54,7 @@ def deliver(mail_id: UUID | str) -> None:
 
 def _written(mail: Mail) -> EmailMessage:
     if mail.link is None and mail.kind in LINKED:
-        mail.link = links.make(mail.user, LINKED[mail.kind])
+        mail.link = links.make(mail.user, LINKED[mail.kind], member=mail.member)
         mail.save(update_fields=["link"])
     return EmailMessage(
         words.subject(mail),

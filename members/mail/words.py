@@ -6,7 +6,9 @@ moi ».
 
 import re
 
+from django.conf import settings
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from members import links
@@ -15,6 +17,7 @@ from members.models import Mail
 SUBJECTS = {
     "reset": _("Choisir un nouveau mot de passe"),
     "activation": _("Ouvrir votre espace adhérent"),
+    "already_open": _("Votre espace adhérent est déjà ouvert"),
     "confirm_email": _("Confirmer votre adresse e-mail"),
     "activated": _("Votre espace adhérent est ouvert"),
     "new_browser": _("Nouvelle connexion à votre espace"),
@@ -44,6 +47,7 @@ def body(mail: Mail) -> str:
         **mail.facts,
         "link": links.url(mail.link) if mail.link else "",
         "not_me": links.url(mail.not_me) if mail.not_me else "",
+        "forgotten": settings.PUBLIC_URL + reverse("password_forgotten"),
     }
     text = render_to_string(f"mail/{mail.kind}.txt", {"facts": facts}).strip()
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"

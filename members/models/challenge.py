@@ -66,11 +66,15 @@ class ChallengeQuerySet(models.QuerySet):
 
 
 class Challenge(models.Model):
-    """One request to prove that a phone is at hand. The code is derived: no row holds it."""
+    """One request to prove that a phone is at hand. The code is derived: no row holds it.
+
+    Without account while a member opens his (`phone` says where it goes), and then maybe without phone:
+    nothing is sent, and its code opens nothing. Who asks learns nothing from it.
+    """
 
     nonce = models.BinaryField(max_length=16, default=new_nonce, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="challenges"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="challenges"
     )
     purpose = models.CharField(_("usage"), max_length=10, choices=Purpose.choices)
     binding = models.CharField(max_length=64)
@@ -118,8 +122,8 @@ class Challenge(models.Model):
 
     @property
     def destination(self) -> str:
-        """Where its text goes, in E.164: the number to confirm, or the phone of the profile."""
-        return self.phone or self.user.phone
+        """Where its text goes, in E.164: the number to confirm, or the phone of the profile, or nowhere."""
+        return self.phone or (self.user.phone if self.user else "")
 
     @property
     def is_alive(self) -> bool:

@@ -34,13 +34,16 @@ class OneTimeLinkQuerySet(models.QuerySet):
 class OneTimeLink(models.Model):
     """A link sent by e-mail. Its token is derived, as codes are: no row and no queue holds it.
 
-    `fingerprint` is the account's state for which it is good; empty when it must outlive a change, as a
-    link that takes one back.
+    `member` holds it while he has no account: only a first sign-in. `fingerprint` is the account's state
+    for which it is good; empty when it must outlive a change, as a link that takes one back.
     """
 
     nonce = models.BinaryField(max_length=16, default=new_nonce, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="links"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="links"
+    )
+    member = models.ForeignKey(
+        "members.Member", null=True, on_delete=models.CASCADE, related_name="links"
     )
     purpose = models.CharField(_("usage"), max_length=15, choices=LinkPurpose.choices)
     fingerprint = models.CharField(max_length=64, blank=True)
@@ -62,15 +65,21 @@ class OneTimeLink(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(expires_at__gt=F("created_at")), name="link_expires_after_creation"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, member__isnull=True)
+                | Q(user__isnull=True, member__isnull=False, purpose=LinkPurpose.ACTIVATION),
+                name="link_has_one_holder",
+            ),
         ]
 
     def __str__(self):
         return f"{self.get_purpose_display()} · {self.created_at:%d/%m/%Y %H:%M}"
 
     def secret(self) -> str:
-        """HMAC-SHA256(pepper, nonce ‖ purpose ‖ user): 256 bits in hexadecimal."""
-        message = b"link\0" + bytes(self.nonce) + f"\0{self.purpose}\0{self.user_id}".encode()
+        """HMAC-SHA256(pepper, nonce ‖ purpose ‖ holder): 256 bits in hexadecimal."""
+        holder = self.user_id or f"member/{self.member_id}"
+        message = b"link\0" + bytes(self.nonce) + f"\0{self.purpose}\0{holder}".encode()
         return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).hexdigest()
 
     @property

@@ -29,6 +29,9 @@ class Mail(models.Model):
         related_name="mails",
         verbose_name=_("compte"),
     )
+    member = models.ForeignKey(  # whom it is for while he has no account
+        "members.Member", null=True, on_delete=models.CASCADE, related_name="mails"
+    )
     to = models.EmailField(_("adresse"), blank=True)
     kind = models.CharField(_("sujet"), max_length=30)
     facts = models.JSONField(default=dict)

@@ -2,6 +2,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from members import emails, nir, phones, sealing
@@ -196,6 +197,21 @@ class Member(Person):
     @property
     def email_masked(self) -> str:
         return emails.masked(self.email) if self.email else ""
+
+    @property
+    def may_activate(self) -> bool:
+        """Whether he may open his account: he has none, or one that no phone opens. (signin.md §2)"""
+        return self.user is None or (self.user.may_sign_in and not self.phone)
+
+    @property
+    def has_open_account(self) -> bool:
+        return self.user is not None and self.user.may_sign_in and bool(self.phone)
+
+    def opening_fingerprint(self) -> str:
+        """Changes with the account, the phone and the e-mail address: an opening under way ends then."""
+        account = f"{self.user_id}\0{self.user.password}" if self.user else ""
+        state = f"{self.number}\0{account}\0{self.phone}\0{self.email}\0{self.may_activate}"
+        return salted_hmac("members.member.opening", state, algorithm="sha256").hexdigest()
 
 
 class Link(models.TextChoices):

@@ -103,6 +103,7 @@ class LetterCode(models.Model):
         verbose_name = _("code par courrier")
         verbose_name_plural = _("codes par courrier")
         ordering = ["-made_at"]
+        permissions = [("print_letters", _("Peut imprimer des courriers avec un code"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["member", "purpose"],

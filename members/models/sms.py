@@ -68,12 +68,12 @@ class SmsMessage(models.Model):
     """One text, or one call that speaks a code. The row is the message; a task only carries its id.
 
     It carries the code of its challenge, or a notice of `members.sms.words`, and holds neither code nor
-    number.
+    number. Without account while a member opens his.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="texts"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="texts"
     )
     challenge = models.ForeignKey(
         "members.Challenge", null=True, on_delete=models.CASCADE, related_name="texts"

@@ -66,7 +66,7 @@ def deliver(message_id: UUID | str) -> None:
 
 def _written(message: SmsMessage) -> Text:
     """What goes out. A code is derived here, between claim and call, and forgotten on return."""
-    text = partial(Text, id=message.pk, to=_destination(message), user=str(message.user))
+    text = partial(Text, id=message.pk, to=_destination(message), user=str(message.user or ""))
     challenge = message.challenge
     if challenge is None:
         return text(body=words.notice(message.notice), lifetime=NOTICE_LIFETIME)
@@ -130,7 +130,7 @@ def _end_of_code(message: SmsMessage) -> Problem | None:
         return Problem.CODE_USED
     if challenge.expires_at < _dies_too_soon(timezone.now()):
         return Problem.CODE_DEAD
-    if not message.user.may_sign_in:
+    if message.user and not message.user.may_sign_in:
         return Problem.ACCOUNT_CLOSED
     phone = challenge.destination
     if not phone or not constant_time_compare(phone_digest(phone), challenge.phone_digest):
@@ -243,8 +243,10 @@ def _record_failure(message: SmsMessage, problem: str) -> None:
         problem=str(problem),
     )
     told = message.challenge.phone_digest if message.challenge else phone_digest(phone)
-    same_phone = message.user.phone and constant_time_compare(
-        phone_digest(message.user.phone), told
+    same_phone = (
+        message.user
+        and message.user.phone
+        and constant_time_compare(phone_digest(message.user.phone), told)
     )
     if same_phone and problem and Problem(problem).is_the_numbers_fault:
         SmsDevice.objects.filter(user=message.user).update(flagged_at=timezone.now(), flag=problem)

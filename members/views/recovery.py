@@ -1,6 +1,7 @@
 """« Je n'ai plus ce numéro »: open to a browser where a right password was typed, and to no other."""
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,6 +34,10 @@ def no_phone(request):
         if request.method == "POST":
             return back_to_start(request, lost)
         return render(request, "members/recovery/explained.html")
+    except (OperationalError, InterfaceError):
+        if request.method == "POST":
+            raise
+        return render(request, "members/recovery/explained.html")  # open to all, database or not
     return _ways_page(request, _forms(), waiting)
 
 

@@ -366,6 +366,29 @@ CAST = (
         start=date(2021, 5, 1),
         story="Sans téléphone enregistré : la connexion répond comme à un inconnu.",
     ),
+    Invented(
+        letter="I",
+        number="10000011",
+        civility=Civility.MADAME,
+        first_names="Inès Jeanne",
+        birth_name="Le Gall",
+        birth_date=date(1992, 4, 6),
+        phone="+33600000011",
+        contract="IND-2077",
+        start=date(2022, 9, 1),
+        story="Sans compte, avec e-mail et mobile : ouvre son espace par le moyen de son choix.",
+    ),
+    Invented(
+        letter="J",
+        number="10000012",
+        civility=Civility.MONSIEUR,
+        first_names="Jules",
+        birth_name="Keromnès",
+        birth_date=date(1946, 11, 30),
+        contract="IND-2077",
+        start=date(2020, 6, 1),
+        story="Sans compte ni mobile : un courrier ou un e-mail, puis il indique son téléphone.",
+    ),
 )
 
 STAFF = (
@@ -420,6 +443,11 @@ def demo_accounts() -> list[Account]:
     """The accounts of a demonstration, as its sign-in page tells them; no statement."""
     members = [_told(person, PASSWORD) for person in CAST if person.identifiant]
     return members + [_told_staff(staff, PASSWORD, staff.totp_key) for staff in STAFF]
+
+
+def newcomers() -> list[Invented]:
+    """Who has no account yet and may open one; no statement."""
+    return [person for person in CAST if not person.identifiant]
 
 
 def _load_operators_and_domains() -> None:

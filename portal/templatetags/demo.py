@@ -11,5 +11,9 @@ register = template.Library()
 def demo_accounts():
     """Who can sign in, told on the sign-in page of a demonstration; nothing anywhere else."""
     if not settings.DEMO:
-        return {"accounts": [], "phone_url": ""}
-    return {"accounts": people.demo_accounts(), "phone_url": reverse("demo_phone")}
+        return {"accounts": [], "newcomers": [], "phone_url": ""}
+    return {
+        "accounts": people.demo_accounts(),
+        "newcomers": people.newcomers(),
+        "phone_url": reverse("demo_phone"),
+    }

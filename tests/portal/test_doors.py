@@ -24,6 +24,15 @@ PUBLIC = {
     "recovery_code",
     "recovery_resend",
     "signout",
+    "activation",
+    "activation_letter",
+    "activation_ask",
+    "activation_code",
+    "activation_link",  # the token of an e-mail opens it
+    "activation_password",  # from here on, what this browser has shown opens it
+    "activation_phone",
+    "activation_phone_code",
+    "activation_resend",
     "not_me",  # the token of an e-mail opens it
     "phone_cancel",  # the token of an e-mail opens these three
     "email_confirm",

@@ -7,7 +7,8 @@ from portal import roles
 
 # right → the roles that hold it; every other role is refused
 MATRIX = {
-    "members.view_member": {roles.SUPPORT, roles.LEAD},
+    "members.view_member": {roles.SUPPORT, roles.LEAD, roles.LETTERS},
+    "members.print_letters": {roles.LETTERS},
     "members.change_member": set(),
     "members.delete_member": set(),
     "members.reveal_nir": {roles.SUPPORT, roles.LEAD},
