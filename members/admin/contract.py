@@ -3,9 +3,9 @@ from django.contrib import admin
 from members.models import Contract, Delegation, Employer, Holding
 
 
-class DelegationInline(admin.TabularInline):
+class DelegationInline(admin.StackedInline):
     model = Delegation
-    fields = ["operator", "domain", "start", "end", "convention_type", "csr"]
+    fields = ["operator", "domain", ("start", "end"), ("convention_type", "csr"), "categories"]
     show_change_link = True
     extra = 0
 

@@ -107,7 +107,7 @@ class CategorySetField(models.IntegerField):
             label=kwargs.get("label", self.verbose_name),
             choices=DataCategory.choices,
             coerce=str,
-            required=False,
+            required=not self.blank,
             widget=forms.CheckboxSelectMultiple,
             help_text=self.help_text,
             initial=kwargs.get("initial"),

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members.models import AuditEvent, AyantDroit, Member
+from members.models import AuditEvent, AyantDroit, Delegation, Member, Operator
 from tests.members.steps import signs_in
 from tests.signing import sign_in
 
@@ -96,6 +96,31 @@ def test_no_reason_no_nir(support, reveal, reason):
 def test_the_right_to_look_is_not_the_right_to_reveal(support, reveal, hugo):
     hugo.user_permissions.remove(Permission.objects.get(codename="reveal_nir"))
     assert support.post(reveal, REASON).status_code == 403
+
+
+def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
+    names = ["view_contract", "change_contract", "add_delegation", "view_delegation"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    operator = Operator.objects.create(code="VIAMEDIS", name="Viamedis")
+    page = {
+        "number": contract.number,
+        "kind": contract.kind,
+        "employer": contract.employer_id or "",
+        "plan": contract.plan,
+        "phone": contract.phone,
+        "start": contract.start,
+        "delegations-TOTAL_FORMS": 1,
+        "delegations-INITIAL_FORMS": 0,
+        "delegations-0-operator": operator.pk,
+        "delegations-0-start": "2024-01-01",
+    }
+    address = f"/admin/members/contract/{contract.pk}/change/"
+    answer = browser.post(address, page)
+    assert "Ce champ est obligatoire." in answer.content.decode()
+    answer = browser.post(address, page | {"delegations-0-categories": ["NIR", "ETAT_CIVIL"]})
+    assert answer.status_code == 302
+    assert Delegation.objects.get().categories == {"NIR", "ETAT_CIVIL"}
 
 
 def test_the_nir_of_an_unknown_person_is_not_an_error(support):
