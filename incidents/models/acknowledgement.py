@@ -1,13 +1,20 @@
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from incidents.models.notice import NoticeVersion
 from incidents.models.written_once import WrittenOnce, WrittenOnceQuerySet
 
 
 class AcknowledgementQuerySet(WrittenOnceQuerySet):
     def acknowledged(self):
         return self.filter(acknowledged_at__isnull=False)
+
+    def with_counts(self):
+        """Each row with `counts`: whether reading its version is enough today."""
+        enough = NoticeVersion.objects.enough().filter(pk=OuterRef("version"))
+        return self.annotate(counts=Exists(enough))
 
     def show_again(self, *, shown: dict, fingerprint: str) -> bool:
         """What a member has not acknowledged yet may be shown to him anew, with other content."""
@@ -64,3 +71,7 @@ class Acknowledgement(models.Model):
 
     def delete(self, *args, **kwargs):
         raise WrittenOnce
+
+    @property
+    def reference(self) -> str:
+        return self.version.incident.reference

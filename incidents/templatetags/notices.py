@@ -3,8 +3,7 @@
 from django import template
 
 from incidents import banners
-from incidents.acknowledgements import Reading, readings
-from incidents.models import Acknowledgement
+from incidents.acknowledgements import Reading, counting, ledger, readings
 
 register = template.Library()
 
@@ -52,8 +51,11 @@ def recent_acknowledgements(context):
 @register.inclusion_tag("incidents/_member_notices.html")
 def member_notices(member):
     """For staff: every version that `member` was shown, and whether he acknowledged it."""
-    shown = Acknowledgement.objects.filter(member=member).select_related("version__incident")
-    return {"acknowledgements": shown.defer("shown", "version__facts")}
+    rows = list(ledger(member))
+    for row in rows:
+        read = counting(rows, row.reference) if row.counts else None
+        row.read_in = read.version.number if read else None
+    return {"acknowledgements": rows}
 
 
 def _is_member(context) -> bool:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from django.utils.translation import gettext as _
 
 from incidents import notices
+from incidents.acknowledgements import Showing
 from incidents.exposure import OperatorExposure, PersonExposure
 from incidents.facts import Facts, TargetFacts
 from incidents.models import Incident, NoticeVersion
@@ -118,6 +119,10 @@ class Page:
     updates: list[Update]
     people: list[PersonView] | None = None
     acknowledged_at: datetime | None = None
+    acknowledged_number: int | None = (
+        None  # the version that he read, which this one may only correct
+    )
+    fingerprint: str = ""
     is_preview: bool = False
 
 
@@ -132,14 +137,17 @@ def personal(
     member: Member,
     people: list[PersonExposure],
     *,
-    acknowledged_at: datetime | None = None,
+    showing: Showing | None = None,
     is_preview: bool = False,
 ) -> Page:
+    read = showing.read if showing else None
     return Page(
         **_common(version, facts, updates_of(version.incident)),
         contacts=_contacts(facts, _contract(member)),
         people=[_person(person) for person in people],
-        acknowledged_at=acknowledged_at,
+        acknowledged_at=read.acknowledged_at if read else None,
+        acknowledged_number=read.version.number if read else None,
+        fingerprint=showing.fingerprint if showing else "",
         is_preview=is_preview,
     )
 
