@@ -8,10 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import exposure, notices
+from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves, ReasonForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
 from incidents.models.notice import VersionState
+from incidents.models.written_once import WrittenOnce
 from incidents.views import page
 from members import audit
 from members.models import Member
@@ -45,7 +47,7 @@ class PreviewForm(forms.Form):
 
 
 @admin.register(NoticeVersion)
-class NoticeVersionAdmin(Moves, admin.ModelAdmin):
+class NoticeVersionAdmin(Meanwhile, Moves, admin.ModelAdmin):
     """A draft belongs to its author; from its submission on, nobody edits it."""
 
     list_display = [
@@ -83,6 +85,12 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
         (gettext_lazy("Suivi"), {"fields": followed}),
     ]
     change_form_template = "admin/incidents/noticeversion/change_form.html"
+    refusals = {
+        WrittenOnce: gettext_lazy("Cette version n'est plus un brouillon : rien n'est enregistré."),
+        notices.AlreadyUnderWay: gettext_lazy(
+            "Une autre version est déjà en cours pour cet incident."
+        ),
+    }
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if not change:
@@ -101,7 +109,7 @@ class NoticeVersionAdmin(Moves, admin.ModelAdmin):
 
     def save_model(self, request, obj, form, change):
         if change:
-            super().save_model(request, obj, form, change)
+            obj.save(update_fields=form.changed_data)
             details = {"incident": obj.incident.reference, "version": obj.number}
             audit.record(
                 "incident.version_changed", request=request, fields=form.changed_data, **details
