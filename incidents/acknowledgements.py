@@ -100,7 +100,7 @@ def show(member: Member, version: NoticeVersion, people: list[PersonExposure]) -
     row = next((row for row in known if row.version_id == version.pk), None)
     if row is None:
         row = Acknowledgement(member=member, version=version, shown=shown, fingerprint=seal)
-        # two tabs at once: the first one stays, and both say the same
+        # two tabs at once: the first one stays; should they differ, the other's form is refused
         Acknowledgement.objects.bulk_create([row], ignore_conflicts=True)
     elif row.acknowledged_at is None and row.fingerprint != seal:
         Acknowledgement.objects.filter(pk=row.pk).show_again(shown=shown, fingerprint=seal)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members import audit, nir
 from members.admin.readonly import LargeTable
+from members.admin.typed import TypedOnly
 from members.models import Adhesion, AyantDroit, Member
 
 SHOWN_EVENTS = 50
@@ -90,10 +91,16 @@ class RevealForm(forms.Form):
     )
 
 
-class PersonAdmin(LargeTable):
+class PersonAdmin(TypedOnly, LargeTable):
     """Masked NIR, and one page that shows it against a recorded reason."""
 
     form = PersonForm
+
+    def typed(self, form):
+        typed = form.changed_data
+        if {"new_nir", "nir_absence"} & {*typed}:
+            return [*typed, "nir_sealed", "nir_digest", "nir_absence"]
+        return typed
 
     def get_urls(self):
         name = f"{self.opts.app_label}_{self.opts.model_name}_nir"

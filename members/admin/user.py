@@ -2,11 +2,12 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from members.admin.readonly import LargeTable
+from members.admin.typed import TypedOnly
 from members.models import User
 
 
 @admin.register(User)
-class UserAdmin(LargeTable):
+class UserAdmin(TypedOnly, LargeTable):
     """Accounts. No page here shows or sets a password: members reset theirs, staff are enrolled."""
 
     list_display = ["identifiant", "name", "is_staff", "is_active", "suspended_at"]

@@ -5,9 +5,12 @@ from datetime import date
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members.models import AuditEvent, AyantDroit, Delegation, Member, Operator
+from members.admin.member import MemberAdmin
+from members.admin.user import UserAdmin
+from members.models import AuditEvent, AyantDroit, Delegation, Member, Operator, User
 from tests.members.steps import signs_in
 from tests.signing import sign_in
 
@@ -96,6 +99,54 @@ def test_no_reason_no_nir(support, reveal, reason):
 def test_the_right_to_look_is_not_the_right_to_reveal(support, reveal, hugo):
     hugo.user_permissions.remove(Permission.objects.get(codename="reveal_nir"))
     assert support.post(reveal, REASON).status_code == 403
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """`meanwhile(admin, act)`: `act` happens once the page has read its row, before it saves it."""
+
+    def arrange(admin, act):
+        save_model = admin.save_model
+
+        def later(self, *args, **kwargs):
+            act()
+            return save_model(self, *args, **kwargs)
+
+        monkeypatch.setattr(admin, "save_model", later)
+
+    return arrange
+
+
+def test_saving_an_account_keeps_a_password_and_a_suspension_of_the_moment(
+    client, hugo, claire, meanwhile
+):
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    now = timezone.now()
+    account = User.objects.filter(pk=claire.user_id)
+    meanwhile(UserAdmin, lambda: account.update(password="new", is_active=False, suspended_at=now))
+    page = {"name": "", "email": "claire@exemple.fr", "is_active": "on"}
+    answer = browser.post(f"/admin/members/user/{claire.user_id}/change/", page)
+    assert answer.status_code == 302
+    saved = account.get()
+    assert saved.email == "claire@exemple.fr"
+    assert (saved.password, saved.is_active, saved.suspended_at) == ("new", False, now)
+
+
+def test_saving_a_member_keeps_a_phone_that_he_has_just_changed(client, hugo, covered, meanwhile):
+    names = ["view_member", "change_member"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    member = Member.objects.filter(pk=covered.member_id)
+    meanwhile(MemberAdmin, lambda: member.update(phone="+33699999999"))
+    was = member.get()
+    fields = ("number", "civility", "birth_name", "first_names", "birth_date", "birth_rank")
+    page = {name: getattr(was, name) for name in fields}
+    page |= {"city": "Brest", "new_nir": "284122B03302108"}
+    answer = browser.post(f"/admin/members/member/{was.pk}/change/", page)
+    assert answer.status_code == 302
+    saved = member.get()
+    assert (saved.phone, saved.city, saved.nir) == ("+33699999999", "Brest", "284122B03302108")
 
 
 def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
