@@ -180,6 +180,46 @@ def histories(draw):
     )
 
 
+# Histories that random ones meet too seldom, each on both sides of the day that decides
+
+
+def one_stay(services, kept, attack, covered_from=0):
+    """A member covered from a day on, under a contract that ONE served."""
+    served = [Service(day(start), day(end), "ONE", None, ALL) for start, end in services]
+    kept = {
+        "ONE": [None if purge is None else day(purge) for purge in kept],
+        "TWO": [],
+        "OTHER": [],
+    }
+    stays = [(0, Span(day(covered_from), None))]
+    quiet = Attack(day(0), day(0), day(0), frozenset())
+    return History(
+        [ContractHistory(served, kept)],
+        [MemberHistory(1, stays, [])],
+        {"ONE": attack, "TWO": quiet},
+    )
+
+
+ALL = frozenset(CATEGORIES)
+LATE = Attack(day(5), day(6), day(5), ALL)
+TWICE = [(0, 1), (3, 4)]
+NAMED = [
+    # served again since a purge: with its own holding, without, purged too, too late
+    *(one_stay(TWICE, kept, LATE, covered_from=3) for kept in ([2], [2, None], [2, 4], [2, 5], [])),
+    *(one_stay(TWICE, kept, LATE) for kept in ([2], [2, None], [2, 4])),
+    # purged inside the delegation, on its last day, before and on the first day of the attack
+    *(one_stay([(0, 3)], [purge], LATE) for purge in (2, 3, 4, 5)),
+    # what is plausible begins on day 3, or ends on it
+    *(one_stay([(0, end)], [], Attack(None, None, day(3) + A_YEAR, ALL)) for end in (2, 3)),
+    *(one_stay([(0, 1)], [purge], Attack(None, None, day(3) + A_YEAR, ALL)) for purge in (2, 3)),
+    *(
+        one_stay([(0, 6)], [], Attack(first, None, day(3) - A_YEAR, ALL), covered_from=start)
+        for first in (None, day(3) - A_YEAR)
+        for start in (3, 4)
+    ),
+]
+
+
 # The oracle
 
 
@@ -420,6 +460,17 @@ class TestPostgreSQL:
     @given(history=histories())
     def test_every_person_and_every_count_agree_with_the_oracle(self, history):
         agrees(history, "default")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("history", NAMED)
+def test_the_days_that_decide_agree_with_the_oracle(history):
+    agrees(history, "default")
+
+
+@pytest.mark.parametrize("history", NAMED)
+def test_sqlite_agrees_on_the_days_that_decide(embedded, history):
+    agrees(history, embedded)
 
 
 @pytest.fixture(scope="module")
