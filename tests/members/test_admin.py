@@ -1,5 +1,6 @@
 """What support sees of a member, and what nobody sees."""
 
+import re
 from datetime import date
 
 import pytest
@@ -172,6 +173,21 @@ def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
     answer = browser.post(address, page | {"delegations-0-categories": ["NIR", "ETAT_CIVIL"]})
     assert answer.status_code == 302
     assert Delegation.objects.get().categories == {"NIR", "ETAT_CIVIL"}
+
+
+def test_the_page_of_a_delegation_shows_what_it_sends(client, hugo, contract):
+    names = ["view_delegation", "change_delegation"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    delegation = Delegation.objects.create(
+        operator=Operator.objects.create(code="VIAMEDIS", name="Viamedis"),
+        contract=contract,
+        start=date(2024, 1, 1),
+        categories={"NIR", "ETAT_CIVIL"},
+    )
+    page = browser.get(f"/admin/members/delegation/{delegation.pk}/change/").content.decode()
+    ticked = re.findall(r'name="categories" value="(\w+)"[^>]* checked', page)
+    assert ticked == ["ETAT_CIVIL", "NIR"]
 
 
 def test_the_nir_of_an_unknown_person_is_not_an_error(support):
