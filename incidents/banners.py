@@ -5,21 +5,18 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from incidents.acknowledgements import Reading, readings
+from incidents.acknowledgements import Reading, counting, readings
 from incidents.cached import forget, remember
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
 
-CACHE_KEY = "incidents.current"
+CACHE_KEY = "incidents.in_force"
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentNotice:
-    """The version in force of one live incident.
-
-    An acknowledgement of any version in `enough` counts: the last material one or a later correction.
-    """
+    """The version in force of one live incident."""
 
     version_id: int
     reference: str
@@ -27,10 +24,9 @@ class CurrentNotice:
     headline: str
     summary: str
     published_at: datetime
-    enough: frozenset[int]
 
     def is_acknowledged(self, readings: list[Reading]) -> bool:
-        return any(reading.version_id in self.enough for reading in readings)
+        return counting(readings, self.reference) is not None
 
     @property
     def url(self) -> str:
@@ -46,13 +42,7 @@ def current() -> list[CurrentNotice]:
     warm; a dead cache costs one statement, never the page."""
     rows = remember(CACHE_KEY, CACHE_SECONDS, _read)
     return [
-        CurrentNotice(
-            **row
-            | {
-                "published_at": datetime.fromisoformat(row["published_at"]),
-                "enough": frozenset(row["enough"]),
-            }
-        )
+        CurrentNotice(**row | {"published_at": datetime.fromisoformat(row["published_at"])})
         for row in rows
     ]
 
@@ -64,21 +54,18 @@ def drop() -> None:
 
 def _read() -> list[dict]:
     """The notices as JSON values, for the cache."""
-    versions_by_incident: dict[int, list[NoticeVersion]] = {}
-    for version in (
+    versions = (
         NoticeVersion.objects.visible()
         .filter(incident__state=IncidentState.LIVE)
         .select_related("incident")
         .defer("facts")
         .order_by("incident__detected_on", "incident", "number")
-    ):
-        versions_by_incident.setdefault(version.incident_id, []).append(version)
-    return [_current(versions) for versions in versions_by_incident.values()]
+    )
+    latest_by_incident = {version.incident_id: version for version in versions}
+    return [_current(latest) for latest in latest_by_incident.values()]
 
 
-def _current(versions: list[NoticeVersion]) -> dict:
-    latest = versions[-1]
-    asks = max((v.number for v in versions if v.material), default=versions[0].number)
+def _current(latest: NoticeVersion) -> dict:
     return {
         "version_id": latest.pk,
         "reference": latest.incident.reference,
@@ -86,7 +73,6 @@ def _current(versions: list[NoticeVersion]) -> dict:
         "headline": latest.headline,
         "summary": latest.public_summary,
         "published_at": latest.published_at.isoformat(),
-        "enough": [version.pk for version in versions if version.number >= asks],
     }
 
 

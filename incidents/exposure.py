@@ -41,7 +41,8 @@ def judged(root: Root, facts: Facts) -> QuerySet:
     """Persons × adhésions × delegations to an attacked operator, each row with its `reason`.
 
     `since` and `until` bound the days when the person was covered while the operator served the
-    contract. A person with no such adhésion or delegation still has one row, which says so.
+    contract. A person with no such adhésion or delegation still has one row, which says so. Several
+    holdings, or several purges, repeat a row; every repetition has the same `reason`.
     """
     contract = f"{root.adhesions}__contract"
     delegations, holdings = f"{contract}__delegations", f"{contract}__holdings"
@@ -52,9 +53,19 @@ def judged(root: Root, facts: Facts) -> QuerySet:
             delegations,
             condition=Q(**{f"{delegations}__operator__in": operators or [NO_OPERATOR]}),
         ),
-        # at most one row: a holding is unique per operator and contract
         kept=FilteredRelation(
             holdings, condition=Q(**{f"{holdings}__operator": F("served__operator")})
+        ),
+        # only a purge that follows the delegation erased what it sent
+        purge=FilteredRelation(
+            holdings,
+            condition=Q(
+                **{
+                    f"{holdings}__operator": F("served__operator"),
+                    f"{holdings}__purged_on__gte": F("served__end"),
+                }
+            )
+            & _before_the_attack(f"{holdings}__", facts),
         ),
         since=Greatest(*(F(f"{period}start") for period in periods)),
         until=Least(*(Coalesce(F(f"{period}end"), Value(FOREVER)) for period in periods)),
@@ -69,8 +80,8 @@ def judged(root: Root, facts: Facts) -> QuerySet:
             When(until__lt=F("since"), then=Value(Reason.NON_COUVERT)),
             When(served__end__isnull=True, then=Value(Reason.DELEGATION)),
             When(served__end__gte=F("attack_from"), then=Value(Reason.DELEGATION)),
+            When(purge__operator__isnull=False, then=Value(Reason.PURGE_ATTESTEE)),
             When(kept__operator__isnull=True, then=Value(Reason.NON_DETENU)),
-            When(kept__purged_on__lt=F("attack_from"), then=Value(Reason.PURGE_ATTESTEE)),
             default=Value(Reason.DETENTION),
             output_field=models.CharField(),
         )
@@ -86,6 +97,18 @@ def _day_of_attack(facts: Facts, pick) -> Case:
         default=None,
         output_field=DateField(),
     )
+
+
+def _before_the_attack(holding: str, facts: Facts) -> Q:
+    purged = Q(**{f"{holding}operator": NO_OPERATOR})
+    for target in facts.targets:
+        purged |= Q(
+            **{
+                f"{holding}operator": target.operator_id,
+                f"{holding}purged_on__lt": target.first_day,
+            }
+        )
+    return purged
 
 
 def _outside_scope(contract_in: str, facts: Facts) -> Iterable[When]:
@@ -126,7 +149,17 @@ class OperatorExposure:
 
     @property
     def sentence(self) -> str:
-        return self.reason.sentence(operator=self.target.operator_name, purged_on=self.purged_on)
+        return self.reason.sentence(
+            operator=self.target.operator_name,
+            purged_on=self.purged_on,
+            rests_on_unknown_day=self._rests_on_unknown_day,
+        )
+
+    @property
+    def _rests_on_unknown_day(self) -> bool:
+        if self.reason in (Reason.PURGE_ATTESTEE, Reason.NON_DETENU):
+            return self.target.window_from is None
+        return not self.target.window_is_known
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -185,9 +218,10 @@ def _people(root: Root, rows: QuerySet, facts: Facts) -> list[PersonExposure]:
         "reason",
         "since",
         "until",
+        "served__id",
         "served__operator",
         "served__categories",
-        "kept__purged_on",
+        "purge__purged_on",
     ):
         rows_by_person.setdefault(row["pk"], []).append(row)
     people = []
@@ -227,7 +261,15 @@ def _at_operator(rows: list[dict], target: TargetFacts) -> OperatorExposure:
         since=min((row["since"] for row in covered), default=None),
         until=None if until == FOREVER else until,
         sent=frozenset().union(*(row["served__categories"] for row in told)),
-        purged_on=max(
-            (row["kept__purged_on"] for row in told if row["kept__purged_on"]), default=None
-        ),
+        purged_on=_purged_on(told),
     )
+
+
+def _purged_on(rows: list[dict]) -> date | None:
+    """The day on which all that these rows tell of was erased: each delegation by its first purge."""
+    first: dict[int, date] = {}
+    for row in rows:
+        purge = row["purge__purged_on"]
+        if purge:
+            first[row["served__id"]] = min(purge, first.get(row["served__id"], purge))
+    return max(first.values(), default=None)

@@ -5,7 +5,7 @@ again years later, whatever the rows have become.
 """
 
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +16,9 @@ from incidents.models.claim import Claim, ClaimState
 from incidents.models.incident import ContractScope
 from members.days import day
 from members.models.category import DataCategory, mask_of
+
+# How far from the day when it was known an attack may have begun, or ended, while nobody says.
+PLAUSIBLE = timedelta(days=365)  # docs/decisions/0019-unknown-days.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,14 @@ class TargetFacts:
 
     @property
     def first_day(self) -> date:
-        return self.window_from or self.detected_on
+        """The first day of the attack, or the earliest plausible one."""
+        return self.window_from or self.detected_on - PLAUSIBLE
 
     @property
     def last_day(self) -> date:
-        return self.window_until or max(self.first_day, self.detected_on)
+        """The last day of the attack, or the latest plausible one."""
+        begun = self.window_from or self.detected_on
+        return self.window_until or max(begun, self.detected_on) + PLAUSIBLE
 
     @property
     def window_text(self) -> str:

@@ -1,6 +1,8 @@
 """The life of an incident beside its notices: what operators claim, and the end. (architecture.md §3)"""
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 
@@ -11,6 +13,45 @@ from members import audit
 
 class NotLive(Exception):
     """Only an incident that members have been told about can be closed."""
+
+
+class Moved(Exception):
+    """The incident was closed, or published under the reference that was to change, meanwhile."""
+
+
+def change(incident: Incident, fields: dict[str, Any]) -> None:
+    """Writes `fields` of `incident` and no other column. Raises Moved."""
+    if not Incident.objects.rewrite(incident, **fields):
+        raise Moved
+
+
+def change_target(target: Target, names: Iterable[str], *, by=None, request=None) -> None:
+    """Writes the fields `names` of `target`; the trail keeps what they said before. Raises Moved."""
+    with transaction.atomic():
+        change(
+            target.incident, {}
+        )  # the row is ours until the end: changes come one after the other
+        names = list(names)
+        known = Target.objects.get(pk=target.pk)
+        before = {name: getattr(known, name) for name in names}
+        after = {name: getattr(target, name) for name in names}
+        changed = [name for name in names if before[name] != after[name]]
+        if not changed:
+            return
+        Target.objects.filter(pk=target.pk).update(**{name: after[name] for name in changed})
+        audit.record(
+            "incident.target_changed",
+            actor=by,
+            request=request,
+            incident=target.incident.reference,
+            operator=target.operator.code,
+            before={name: _told(before[name]) for name in changed},
+            after={name: _told(after[name]) for name in changed},
+        )
+
+
+def _told(value: date | str | None) -> str | None:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def record_claim(
@@ -25,15 +66,18 @@ def record_claim(
 ) -> Claim:
     """Writes what an operator says about one category; whatever was said before is superseded.
 
-    Two people who record at once: the database keeps one live claim, the other gets IntegrityError.
+    What the live claim says already, from the same source on the same day, is not said twice: that claim
+    is returned. Raises Moved when the incident is closed, ValidationError when `stated_on` is to come.
     """
+    said = {"state": state, "source": source, "stated_on": stated_on}
     with transaction.atomic():
+        change(target.incident, {})  # people who record at once come one after the other
         before = Claim.objects.live().filter(target=target, category=category).first()
+        if before and said == {name: getattr(before, name) for name in said}:
+            return before
         if before:
             Claim.objects.filter(pk=before.pk).supersede()
-        claim = Claim.objects.create(
-            target=target, category=category, state=state, source=source, stated_on=stated_on
-        )
+        claim = Claim.objects.create(target=target, category=category, **said)
         if before:
             Claim.objects.filter(pk=before.pk).name_successor(claim)
         audit.record(

@@ -15,6 +15,10 @@ from incidents.facts import Facts
 from incidents.fingerprint import fingerprint
 from incidents.models import Incident, NoticeVersion
 from members import audit
+from members.models import AuditEvent
+
+PUBLISHED = "incident.version_published"
+BATCH = 100  # versions read at a time
 
 
 class NoticeError(Exception):
@@ -111,7 +115,7 @@ def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None
         if not row.publish(approver=by, facts=snapshot, digest=sealed):
             raise TooLate
         audit.record(
-            "incident.version_published",
+            PUBLISHED,
             actor=by,
             request=request,
             digest=sealed,
@@ -181,6 +185,27 @@ def told(incident: Incident) -> tuple[NoticeVersion | None, Facts]:
     """The version in force and its facts; while nothing is published, no version and the live facts."""
     version = latest(incident)
     return version, facts_of(version) if version else facts.of(incident)
+
+
+def verify() -> audit.Breach | None:
+    """The first version that no longer says what was published, or None.
+
+    Each digest is computed again, then compared with that of the row and that of the trail, which
+    `members.audit.verify` protects: a version that disappeared is a breach too.
+    """
+    told: dict[tuple, str] = {}
+    published = AuditEvent.objects.filter(action=PUBLISHED).order_by("pk")
+    for details in published.values_list("details", flat=True).iterator(BATCH):
+        told.setdefault((details["incident"], details["version"]), details["digest"])
+    versions = NoticeVersion.objects.ever_published().select_related("incident")
+    for version in versions.order_by("incident", "number").iterator(BATCH):
+        if digest(version, version.facts) != version.digest:
+            return audit.Breach(str(version), "altered")
+        if told.pop(tuple(_which(version).values()), None) != version.digest:
+            return audit.Breach(str(version), "not the one that the trail says published")
+    for reference, number in told:
+        return audit.Breach(f"{reference} · v{number}", "missing")
+    return None
 
 
 def facts_digest(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import notices
+from incidents.acknowledgements import Showing
 from incidents.exposure import OperatorExposure, PersonExposure
 from incidents.facts import Facts, TargetFacts
 from incidents.models import Incident, NoticeVersion
@@ -156,6 +157,10 @@ class Page:
     updates: list[Update]
     groups: list[GroupView] = field(default_factory=list)
     acknowledged_at: datetime | None = None
+    acknowledged_number: int | None = (
+        None  # the version that he read, which this one may only correct
+    )
+    fingerprint: str = ""
     is_preview: bool = False
 
     @property
@@ -175,14 +180,17 @@ def personal(
     member: Member,
     people: list[PersonExposure],
     *,
-    acknowledged_at: datetime | None = None,
+    showing: Showing | None = None,
     is_preview: bool = False,
 ) -> Page:
+    read = showing.read if showing else None
     return Page(
         **_common(version, facts, updates_of(version.incident)),
         contacts=_contacts(facts, cover.contract_to_call(member)),
         groups=_groups(people),
-        acknowledged_at=acknowledged_at,
+        acknowledged_at=read.acknowledged_at if read else None,
+        acknowledged_number=read.version.number if read else None,
+        fingerprint=showing.fingerprint if showing else "",
         is_preview=is_preview,
     )
 

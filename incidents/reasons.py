@@ -33,8 +33,16 @@ class Reason(models.TextChoices):
     def strength(self) -> int:
         return -list(Reason).index(self)
 
-    def sentence(self, *, operator: str, purged_on: date | None = None) -> str:
-        return _SENTENCES[self] % {
+    def sentence(
+        self,
+        *,
+        operator: str,
+        purged_on: date | None = None,
+        rests_on_unknown_day: bool = False,
+    ) -> str:
+        """One plain sentence. `rests_on_unknown_day`: it depends on a day of the attack that nobody knows."""
+        sentences = _SENTENCES | (_SENTENCES_WITHOUT_DAYS if rests_on_unknown_day else {})
+        return sentences[self] % {
             "operator": operator,
             "purged_on": day(purged_on) if purged_on else _("à une date attestée"),
         }
@@ -67,6 +75,29 @@ _SENTENCES = {
     ),
     Reason.SANS_ADHESION: gettext_lazy(
         "Cette personne n'a jamais été couverte par un de nos contrats."
+    ),
+}
+
+
+# While a day of the attack is unknown, it lies within a year of the day when the attack was known.
+_SENTENCES_WITHOUT_DAYS = {
+    Reason.DELEGATION: gettext_lazy(
+        "%(operator)s a pu gérer ce contrat pendant l'attaque, dont les dates restent inconnues."
+    ),
+    Reason.DETENTION: gettext_lazy(
+        "%(operator)s a pu garder ces données jusqu'à l'attaque, dont les dates restent inconnues."
+    ),
+    Reason.PURGE_ATTESTEE: gettext_lazy(
+        "%(operator)s a effacé ces données plus d'un an avant la découverte de l'attaque : "
+        "%(purged_on)s."
+    ),
+    Reason.NON_DETENU: gettext_lazy(
+        "D'après nos registres, %(operator)s ne détenait plus ces données un an avant la découverte "
+        "de l'attaque."
+    ),
+    Reason.APRES_INCIDENT: gettext_lazy(
+        "La couverture, ou la gestion par %(operator)s, a commencé plus d'un an après la découverte "
+        "de l'attaque."
     ),
 }
 

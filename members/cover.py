@@ -190,10 +190,9 @@ def places(member: Member) -> list[PersonPlaces]:
     Three statements: adhésions with their delegations, holdings, ayants droit.
     """
     own = covers(member)
-    holdings = {
-        (holding.operator_id, holding.contract_id): holding
-        for holding in Holding.objects.filter(contract__in={cover.contract_id for cover in own})
-    }
+    holdings: dict[tuple[int, int], list[Holding]] = {}
+    for holding in Holding.objects.filter(contract__in={cover.contract_id for cover in own}):
+        holdings.setdefault((holding.operator_id, holding.contract_id), []).append(holding)
     himself = PersonPlaces(
         member.full_name,
         member.kind_label,
@@ -210,6 +209,13 @@ def places(member: Member) -> list[PersonPlaces]:
     return [himself, *family]
 
 
+def _purged_on(kept: list[Holding], served_until: date | None, today: date) -> date | None:
+    """The first purge of what a delegation sent: a purge before its end erased nothing of it."""
+    purges = [holding.purged_on for holding in kept if holding.purged_on]
+    counting = [day for day in purges if served_until and served_until <= day <= today]
+    return min(counting, default=None)
+
+
 def _places(stays: list[tuple[Cover, date, date | None]], holdings) -> list[Place]:
     today = timezone.localdate()
     found = {}
@@ -218,13 +224,13 @@ def _places(stays: list[tuple[Cover, date, date | None]], holdings) -> list[Plac
             shared = shared_days(since, until, row["start"], row["end"])
             if not shared:
                 continue
-            holding = holdings.get((row["operator_id"], cover.contract_id))
-            purged_on = holding.purged_on if holding else None
+            kept = holdings.get((row["operator_id"], cover.contract_id), [])
+            purged_on = _purged_on(kept, row["end"], today)
             if _holds(*shared, today):
                 state = "active"
-            elif purged_on and purged_on <= today:
+            elif purged_on:
                 state = "purged"
-            elif holding or _holds(row["start"], row["end"], today):
+            elif kept or _holds(row["start"], row["end"], today):
                 state = "held"
             else:
                 state = "ended"

@@ -79,6 +79,7 @@ LABELS = {
     "nir.replaced": _("Numéro de sécurité sociale remplacé"),
     "nir.revealed": _("Numéro de sécurité sociale consulté"),
     "incident.created": _("Incident créé"),
+    "incident.target_changed": _("Opérateur touché modifié"),
     "incident.changed": _("Incident modifié"),
     "incident.claim_recorded": _("Affirmation d'un opérateur saisie"),
     "incident.version_started": _("Version commencée"),

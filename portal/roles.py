@@ -44,7 +44,7 @@ ROLES = {
         *_may("add", "incidents", *INCIDENT, "noticeversion"),
         *_may("change", "incidents", "incident", "target", "step", "servicestatus"),
         *_may("change", "incidents", "contractscope", "noticeversion"),
-        *_may("delete", "incidents", "step", "servicestatus", "contractscope"),
+        *_may("delete", "incidents", "target", "step", "servicestatus", "contractscope"),
         *_may("preview", "incidents", "noticeversion"),
     ],
     APPROVAL: [

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents import lifecycle
 from incidents.admin.lines import lines
+from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
 from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
 from incidents.models.claim import ClaimState
@@ -20,10 +21,22 @@ from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
+MOVED = gettext_lazy("Cet incident vient de changer d'état : rien n'est enregistré. Relisez-le.")
+
+
+class TargetForm(forms.ModelForm):
+    """An operator that is there stays: what was claimed of it would become another's."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["operator"].disabled = True
+
 
 class TargetInline(admin.StackedInline):
     model = Target
     formfield_overrides = lines(4)
+    form = TargetForm
     extra = 0
     show_change_link = True
 
@@ -70,7 +83,7 @@ class ScopeInline(admin.TabularInline):
 
 
 @admin.register(Incident)
-class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
+class IncidentAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     """What is known of an incident now. Members read the published versions, which this never changes."""
 
     list_display = ["reference", "title", "state", "detected_on", "version_in_force"]
@@ -92,6 +105,7 @@ class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
     ]
     inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
+    refusals = {lifecycle.Moved: MOVED}
 
     @admin.display(description=gettext_lazy("créé par"))
     def opened_by(self, incident):
@@ -124,9 +138,23 @@ class IncidentAdmin(Readers, Moves, admin.ModelAdmin):
         ]
 
     def save_model(self, request, obj, form, change):
-        if not change:
+        if change:
+            lifecycle.change(obj, {name: form.cleaned_data[name] for name in form.changed_data})
+        else:
             obj.created_by = request.user
-        super().save_model(request, obj, form, change)
+            super().save_model(request, obj, form, change)
+
+    def save_formset(self, request, form, formset, change):
+        if formset.model is not Target:
+            return super().save_formset(request, form, formset, change)
+        formset.save(commit=False)
+        for target in formset.deleted_objects:
+            target.delete()
+        for target in formset.new_objects:
+            target.save()
+        for target, names in formset.changed_objects:
+            lifecycle.change_target(target, names, by=request.user, request=request)
+        return None
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
@@ -201,11 +229,24 @@ class ClaimsForm(forms.Form):
         return cleaned
 
 
+class ClaimFormSet(forms.BaseInlineFormSet):
+    def clean(self):
+        super().clean()
+        added = [form.cleaned_data.get("category") for form in self.extra_forms if form.is_valid()]
+        for category in filter(None, added):
+            if added.count(category) > 1:
+                raise ValidationError(
+                    _("Deux affirmations portent sur « %(category)s ». Gardez-en une seule.")
+                    % {"category": DataCategory(category).label}
+                )
+
+
 class ClaimInline(admin.TabularInline):
     """Claims are added, never edited: a new one supersedes the one that was live."""
 
     model = Claim
     form = CellForm
+    formset = ClaimFormSet
     extra = 1
     fields = ["category", "state", "source", "stated_on", "superseded_at"]
     readonly_fields = ["superseded_at"]
@@ -219,7 +260,7 @@ class ClaimInline(admin.TabularInline):
 
 
 @admin.register(Target)
-class TargetAdmin(admin.ModelAdmin):
+class TargetAdmin(Meanwhile, admin.ModelAdmin):
     """One attacked operator, and all that it has claimed so far."""
 
     list_display = ["incident", "operator", "window_from", "window_until", "detected_on"]
@@ -230,6 +271,7 @@ class TargetAdmin(admin.ModelAdmin):
     formfield_overrides = lines(6)
     inlines = [ClaimInline]
     change_form_template = "admin/incidents/target/change_form.html"
+    refusals = {lifecycle.Moved: MOVED}
 
     def has_add_permission(self, request):
         return False
@@ -239,6 +281,9 @@ class TargetAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def save_model(self, request, obj, form, change):
+        lifecycle.change_target(obj, form.changed_data, by=request.user, request=request)
 
     def get_urls(self):
         several = self.admin_site.admin_view(self.claims)
@@ -265,6 +310,8 @@ class TargetAdmin(admin.ModelAdmin):
                     by=request.user,
                     request=request,
                 )
+            except lifecycle.Moved:
+                messages.error(request, MOVED)
             except IntegrityError:
                 messages.error(request, _("Quelqu'un d'autre vient de saisir. Relisez la liste."))
             else:

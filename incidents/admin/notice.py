@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents import exposure, notices, pages, review
 from incidents.admin.lines import lines
+from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves, ReasonForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
@@ -16,6 +17,7 @@ from incidents.models.notice import VersionState
 from members import audit
 from members.admin.links import Readers, link
 from members.models import Member
+from members.models.written_once import WrittenOnce
 
 
 class NoticeForm(forms.ModelForm):
@@ -46,7 +48,7 @@ class PreviewForm(forms.Form):
 
 
 @admin.register(NoticeVersion)
-class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
+class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     """A draft belongs to its author; from its submission on, nobody edits it."""
 
     list_display = [
@@ -85,6 +87,12 @@ class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
         (gettext_lazy("Suivi"), {"fields": followed}),
     ]
     change_form_template = "admin/incidents/noticeversion/change_form.html"
+    refusals = {
+        WrittenOnce: gettext_lazy("Cette version n'est plus un brouillon : rien n'est enregistré."),
+        notices.AlreadyUnderWay: gettext_lazy(
+            "Une autre version est déjà en cours pour cet incident."
+        ),
+    }
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if not change:
@@ -127,7 +135,7 @@ class NoticeVersionAdmin(Readers, Moves, admin.ModelAdmin):
 
     def save_model(self, request, obj, form, change):
         if change:
-            super().save_model(request, obj, form, change)
+            obj.save(update_fields=form.changed_data)
             details = {"incident": obj.incident.reference, "version": obj.number}
             audit.record(
                 "incident.version_changed", request=request, fields=form.changed_data, **details

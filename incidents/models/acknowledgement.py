@@ -1,13 +1,20 @@
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from incidents.models.notice import NoticeVersion
 from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
 class AcknowledgementQuerySet(WrittenOnceQuerySet):
     def acknowledged(self):
         return self.filter(acknowledged_at__isnull=False)
+
+    def with_counts(self):
+        """Each row with `counts`: whether reading its version is enough today."""
+        enough = NoticeVersion.objects.enough().filter(pk=OuterRef("version"))
+        return self.annotate(counts=Exists(enough))
 
     def show_again(self, *, shown: dict, fingerprint: str) -> bool:
         """What a member has not acknowledged yet may be shown to him anew, with other content."""
@@ -56,3 +63,7 @@ class Acknowledgement(WrittenOnceModel):
 
     def __str__(self):
         return f"{self.member} · {self.version}"
+
+    @property
+    def reference(self) -> str:
+        return self.version.incident.reference

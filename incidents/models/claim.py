@@ -1,3 +1,6 @@
+from datetime import date
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -14,6 +17,11 @@ class ClaimState(models.TextChoices):
     NOT_EXPOSED = "non_exposee", _("non exposée")
     CHECKING = "en_verification", _("en vérification")
     NOT_STATED = "non_mentionnee", _("non mentionnée")
+
+
+def not_in_the_future(day: date) -> None:
+    if day > timezone.localdate():
+        raise ValidationError(_("Cette date est dans le futur."), code="future")
 
 
 class ClaimQuerySet(WrittenOnceQuerySet):
@@ -44,7 +52,7 @@ class Claim(WrittenOnceModel):
     source = models.CharField(
         _("source"), max_length=250, help_text=_("Document, courriel ou appel, et son auteur.")
     )
-    stated_on = models.DateField(_("affirmé le"))
+    stated_on = models.DateField(_("affirmé le"), validators=[not_in_the_future])
     recorded_at = models.DateTimeField(_("saisi le"), default=timezone.now, editable=False)
     superseded_at = models.DateTimeField(_("remplacé le"), null=True, editable=False)
     superseded_by = models.OneToOneField(
@@ -82,3 +90,8 @@ class Claim(WrittenOnceModel):
 
     def __str__(self):
         return f"{self.get_category_display()} · {self.get_state_display()}"
+
+    def save(self, *args, **kwargs):
+        if self._state.adding:
+            self.stated_on = self._meta.get_field("stated_on").clean(self.stated_on, self)
+        super().save(*args, **kwargs)

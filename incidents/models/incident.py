@@ -17,6 +17,17 @@ class IncidentQuerySet(models.QuerySet):
         not_closed = self.filter(pk=incident.pk).exclude(state=IncidentState.CLOSED)
         return bool(not_closed.update(state=IncidentState.LIVE))
 
+    def rewrite(self, incident, **fields) -> bool:
+        """Writes what staff typed and nothing else, unless the incident was closed meanwhile.
+
+        Members who read about it know its reference: it changes only before any publication. Without
+        fields the row is touched all the same: a closing at the same moment waits, or wins.
+        """
+        rows = self.filter(pk=incident.pk).exclude(state=IncidentState.CLOSED)
+        if "reference" in fields:
+            rows = rows.filter(state=IncidentState.DRAFT)
+        return bool(rows.update(**fields or {"state": F("state")}))
+
     def close(self, incident) -> bool:
         live = self.filter(pk=incident.pk, state=IncidentState.LIVE)
         return bool(live.update(state=IncidentState.CLOSED, closed_at=timezone.now()))
@@ -98,7 +109,10 @@ class Target(models.Model):
         _("source des dates"), max_length=250, blank=True, help_text=_("Qui l'a dit, et quand.")
     )
     detected_on = models.DateField(
-        _("connu le"), help_text=_("Sert de jour de référence si les dates sont inconnues.")
+        _("connu le"),
+        help_text=_(
+            "Une date inconnue de l'attaque est cherchée jusqu'à un an avant, ou après, ce jour."
+        ),
     )
     what_happened = models.TextField(_("ce qui s'est passé"))
 

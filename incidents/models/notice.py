@@ -1,10 +1,10 @@
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
+from members.models.written_once import WrittenOnce, WrittenOnceModel, WrittenOnceQuerySet
 
 
 class VersionState(models.TextChoices):
@@ -21,11 +21,25 @@ class NoticeVersionQuerySet(WrittenOnceQuerySet):
         """What members may read: published, whether its incident is still live or closed."""
         return self.filter(state=VersionState.PUBLISHED)
 
+    def enough(self):
+        """Whose reading is enough for a member: published, and no later version is material.
+
+        That is the last material version, and the corrections that came after it. (domain.md §4.8)
+        """
+        material = NoticeVersion.objects.visible().filter(
+            incident=OuterRef("incident"), number__gt=OuterRef("number"), material=True
+        )
+        return self.visible().filter(~Exists(material))
+
     def under_way(self):
         return self.filter(state__in=[VersionState.DRAFT, VersionState.SUBMITTED])
 
     def ever_published(self):
         return self.filter(published_at__isnull=False)
+
+    def rewrite(self, **texts) -> bool:
+        """Writes the texts of a draft: a submission at the same moment waits, or wins."""
+        return self.filter(state=VersionState.DRAFT)._move(**texts or {"state": VersionState.DRAFT})
 
     def submit(self) -> bool:
         return self.filter(state=VersionState.DRAFT)._move(
@@ -186,14 +200,17 @@ class NoticeVersion(WrittenOnceModel):
     def __str__(self):
         return f"{self.incident} · v{self.number}"
 
-    def _may_be_saved(self) -> bool:
-        """A draft is, until its submission; the copy in memory may be older than that."""
+    def save(self, *args, update_fields=None, **kwargs):
+        """Adds a draft, or writes its texts while it is one in the database too. Raises WrittenOnce."""
         if self.state != VersionState.DRAFT:
-            return False
-        return (
-            self._state.adding
-            or type(self).objects.filter(pk=self.pk, state=VersionState.DRAFT).exists()
-        )
+            raise WrittenOnce
+        if self._state.adding:
+            return super().save(*args, update_fields=update_fields, **kwargs)
+        names = (*self.TEXTS, "material") if update_fields is None else update_fields
+        texts = {name: getattr(self, name) for name in names}
+        # the copy in memory may be older than a submission by someone else
+        if not type(self).objects.filter(pk=self.pk).rewrite(**texts):
+            raise WrittenOnce
 
     @property
     def is_draft(self) -> bool:

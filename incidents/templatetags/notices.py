@@ -4,7 +4,7 @@ from django import template
 from django.db.models import Count
 
 from incidents import banners, exposure, notices
-from incidents.acknowledgements import Reading, readings
+from incidents.acknowledgements import Reading, counting, ledger, readings
 from incidents.models import Acknowledgement
 from members.models.category import DataCategory
 
@@ -54,11 +54,11 @@ def recent_acknowledgements(context):
 @register.inclusion_tag("incidents/_member_notices.html", takes_context=True)
 def member_notices(context, member):
     """For staff: every version that `member` was shown, and whether he acknowledged it."""
-    shown = Acknowledgement.objects.filter(member=member).select_related("version__incident")
-    return {
-        "acknowledgements": shown.defer("shown", "version__facts"),
-        "perms": context["perms"],
-    }
+    rows = list(ledger(member))
+    for row in rows:
+        read = counting(rows, row.reference) if row.counts else None
+        row.read_in = read.version.number if read else None
+    return {"acknowledgements": rows, "perms": context["perms"]}
 
 
 @register.inclusion_tag("incidents/_member_notices_summary.html")

@@ -35,19 +35,19 @@ class Line:
 @require_safe
 @member_or_viewer
 def incident_list(request):
-    read = {
-        reading.version_id: reading for reading in acknowledgements.readings(request.member.user)
-    }
-    lines = [
-        Line(
-            reference=version.incident.reference,
-            headline=version.headline,
-            published_at=version.published_at,
-            acknowledged_at=read[version.pk].acknowledged_at if version.pk in read else None,
-            is_closed=version.incident.state == IncidentState.CLOSED,
+    readings = acknowledgements.readings(request.member.user)
+    lines = []
+    for version in notices.in_force():
+        read = acknowledgements.counting(readings, version.incident.reference)
+        lines.append(
+            Line(
+                reference=version.incident.reference,
+                headline=version.headline,
+                published_at=version.published_at,
+                acknowledged_at=read.acknowledged_at if read else None,
+                is_closed=version.incident.state == IncidentState.CLOSED,
+            )
         )
-        for version in notices.in_force()
-    ]
     return render(request, "incidents/list.html", {"incidents": lines})
 
 
@@ -58,12 +58,10 @@ def incident(request, reference):
     facts = notices.facts_of(version)
     people = exposure.of_member(request.member, facts)
     if request.viewer:  # an agent looks: nothing was shown to the member
-        row = acknowledgements.shown_to(request.member, version)
+        showing = acknowledgements.shown_already(request.member, version)
     else:
-        row = acknowledgements.show(request.member, version, people)
-    shown = pages.personal(
-        version, facts, request.member, people, acknowledged_at=row and row.acknowledged_at
-    )
+        showing = acknowledgements.show(request.member, version, people)
+    shown = pages.personal(version, facts, request.member, people, showing=showing)
     return render(request, "incidents/personal.html", {"page": shown})
 
 
@@ -72,7 +70,12 @@ def incident(request, reference):
 def incident_acknowledge(request, reference):
     version = _posted_version(reference, request.POST.get("version", ""))
     try:
-        acknowledgements.acknowledge(request.member, version, request=request)
+        acknowledgements.acknowledge(
+            request.member,
+            version,
+            fingerprint=request.POST.get("empreinte", ""),
+            request=request,
+        )
     except Outdated:
         messages.info(request, _("Cette information a changé. Lisez la nouvelle version."))
         return redirect("incident", reference)

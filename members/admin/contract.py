@@ -4,10 +4,10 @@ from members.admin.cells import CellForm
 from members.models import Contract, Delegation, Employer, Holding
 
 
-class DelegationInline(admin.TabularInline):
+class DelegationInline(admin.StackedInline):
     model = Delegation
     form = CellForm
-    fields = ["operator", "domain", "start", "end", "convention_type", "csr"]
+    fields = ["operator", "domain", ("start", "end"), ("convention_type", "csr"), "categories"]
     show_change_link = True
     extra = 0
 

@@ -19,6 +19,7 @@ from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
 from members.admin.reasons import no_long_number
 from members.admin.support import SupportActs
+from members.admin.typed import TypedOnly
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
 from members.models.sms import SmsState
 from members.sms.gateway import Problem
@@ -116,10 +117,16 @@ class RevealForm(forms.Form):
     )
 
 
-class PersonAdmin(Readers, LargeTable):
+class PersonAdmin(TypedOnly, Readers, LargeTable):
     """Masked NIR, and one page that shows it against a recorded reason."""
 
     form = PersonForm
+
+    def typed(self, form):
+        typed = form.changed_data
+        if {"new_nir", "nir_absence"} & {*typed}:
+            return [*typed, "nir_sealed", "nir_digest", "nir_absence"]
+        return typed
 
     def get_urls(self):
         name = f"{self.opts.app_label}_{self.opts.model_name}_nir"

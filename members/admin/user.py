@@ -1,13 +1,14 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from members import audit
+from members import audit, sessions
 from members.admin.lists import LargeTable
+from members.admin.typed import TypedOnly
 from members.models import User
 
 
 @admin.register(User)
-class UserAdmin(LargeTable):
+class UserAdmin(TypedOnly, LargeTable):
     """Accounts. No page here shows or sets a password: members reset theirs, staff are enrolled."""
 
     list_display = ["identifiant", "name", "kind", "status"]
@@ -59,6 +60,8 @@ class UserAdmin(LargeTable):
         super().save_model(request, obj, form, change)
         for action in _moves(before, obj):
             audit.record(action, user=obj, request=request)
+        if before.may_sign_in and not obj.may_sign_in:
+            sessions.end_all(obj)  # or they would be back with the account
 
     def save_related(self, request, form, formsets, change):
         user = form.instance

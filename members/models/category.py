@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django import forms
 from django.db import models
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 
@@ -88,6 +89,11 @@ class CategorySetField(models.IntegerField):
     def get_prep_value(self, value):
         return value if value is None or isinstance(value, int) else mask_of(value)
 
+    def value_from_object(self, obj):
+        """As a list: form widgets take any other set for one value, and tick nothing."""
+        codes = super().value_from_object(obj)
+        return [category.value for category in DataCategory if category in codes]
+
     def value_to_string(self, obj):
         return str(self.get_prep_value(self.value_from_object(obj)))
 
@@ -104,10 +110,10 @@ class CategorySetField(models.IntegerField):
     def formfield(self, **kwargs):
         kwargs.pop("min_value", None)
         return forms.TypedMultipleChoiceField(
-            label=kwargs.get("label", self.verbose_name),
+            label=kwargs.get("label", capfirst(self.verbose_name)),
             choices=DataCategory.choices,
             coerce=str,
-            required=False,
+            required=not self.blank,
             widget=forms.CheckboxSelectMultiple,
             help_text=self.help_text,
             initial=kwargs.get("initial"),

@@ -82,6 +82,12 @@ class Delegation(Period):
                     "Un opérateur gère déjà ce contrat et ce domaine sur une partie de ces jours."
                 ),
             ),
+            # with none, a person would be exposed and nothing of him would
+            models.CheckConstraint(
+                condition=Q(categories__gt=0),
+                name="delegation_sends_something",
+                violation_error_message=_("Indiquez les données transmises à l'opérateur."),
+            ),
         ]
 
     def __str__(self):
@@ -89,9 +95,12 @@ class Delegation(Period):
 
 
 class Holding(models.Model):
-    """What an operator still keeps of a contract after its delegation, until purge is attested.
+    """What an operator still keeps of a contract after its delegations, until purge is attested.
 
-    Only `purged_on` ends a holding: `until` is what the operator announced. (domain.md §2, §4.4)
+    Only `purged_on` ends a holding: `until` is what the operator announced. A purge erases what came from
+    the delegations that ended on or before it, and nothing that was sent later: an operator that serves a
+    contract again opens another holding. A holding is known by the purge that ends it, and one is open at
+    most. (domain.md §2, §4.4)
     """
 
     operator = models.ForeignKey(
@@ -112,7 +121,15 @@ class Holding(models.Model):
         verbose_name_plural = _("détentions")
         constraints = [
             models.UniqueConstraint(
-                fields=["operator", "contract"], name="holding_once_per_operator_and_contract"
+                fields=["operator", "contract"],
+                condition=Q(purged_on__isnull=True),
+                name="holding_one_open_per_operator_and_contract",
+                violation_error_message=_("Une détention sans effacement est déjà connue."),
+            ),
+            models.UniqueConstraint(
+                fields=["operator", "contract", "purged_on"],
+                name="holding_once_per_purge",
+                violation_error_message=_("Cet effacement est déjà connu."),
             ),
             models.CheckConstraint(
                 condition=Q(purged_on__isnull=True) | ~Q(evidence=""),
@@ -125,7 +142,18 @@ class Holding(models.Model):
         return f"{self.operator} · {self.contract}"
 
     def clean(self):
-        if self.contract_id and self.operator_id:
-            served = Delegation.objects.filter(operator=self.operator, contract=self.contract)
-            if not served.exists():
-                raise ValidationError(_("Cet opérateur n'a jamais géré ce contrat."))
+        if not (self.contract_id and self.operator_id):
+            return
+        served = Delegation.objects.filter(operator=self.operator, contract=self.contract)
+        if not served.exists():
+            raise ValidationError(_("Cet opérateur n'a jamais géré ce contrat."))
+        # No CHECK sees another table, and an end may be corrected later: whoever reads a purge compares
+        # it with the ends again, so that a wrong row says nothing about anybody.
+        if self.purged_on and not served.filter(end__lte=self.purged_on).exists():
+            raise ValidationError(
+                {
+                    "purged_on": _(
+                        "Un effacement suit la fin de la gestion, encore en cours ce jour-là."
+                    )
+                }
+            )

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from incidents import audience, exposure, facts, lifecycle
 from incidents.models import Incident
-from members.models import AyantDroit, Member
+from members.models import AyantDroit, Holding, Member
 from portal.demo.people import ALMERYS, CAST, EXPOSED, VIAMEDIS
 
 REFERENCE = "2024-02-tiers-payant"
@@ -84,6 +84,15 @@ def test_one_person_answers_as_everybody_is_counted(told):
             if person.state != "ecartee":
                 concerned.add(person.name)
     assert len(concerned) == sum(audience.count(told, AS_OF).totals.values())
+
+
+def test_several_holdings_of_a_contract_count_nobody_twice(told):
+    before = audience.count(told, AS_OF).as_json()
+    for kept in Holding.objects.filter(purged_on__isnull=True):
+        for purged_on in (date(2020, 1, 1), date(2021, 1, 1)):
+            kept.pk, kept.purged_on, kept.evidence = None, purged_on, "Attestation"
+            kept.save(force_insert=True)
+    assert audience.count(told, AS_OF).as_json() == before
 
 
 def test_everybody_is_counted_in_two_statements(told, django_assert_num_queries):

@@ -1,19 +1,21 @@
 """From draft to banner in the admin: who may do what, and every move by POST."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from incidents import banners, facts, lifecycle, notices
 from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
 from members.models import AuditEvent
 from members.models.category import DataCategory
-from portal.demo.incident import NOTICE
+from portal.demo.incident import NOTICE, WINDOW_SOURCE
 from tests.forms import untouched
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
@@ -102,6 +104,7 @@ def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk):
     actions = AuditEvent.objects.filter(action__startswith="incident.").order_by("pk")
     assert [event.action for event in actions] == [
         "incident.created",
+        "incident.target_changed",
         "incident.claim_recorded",
         "incident.version_started",
         "incident.version_submitted",
@@ -266,6 +269,137 @@ def test_only_who_writes_incidents_enters_claims(as_staff, cast, almerys, who):
 def test_nobody_adds_claims_to_a_closed_incident(as_staff, cast, almerys, february_2024):
     lifecycle.close(february_2024, by=cast.approbateur)
     assert as_staff(cast.auteur).get(at("target_claims", almerys)).status_code == 403
+
+
+def save_target(browser, target, *claims, **changes):
+    """A POST of the page of `target`, with `changes`, and claims to add."""
+    fields = ("window_from", "window_until", "window_source", "detected_on", "what_happened")
+    posted = {name: getattr(target, name) or "" for name in fields}
+    return browser.post(at("target_change", target), posted | changes | inline("claims", *claims))
+
+
+def nir(state="exposee", **fields):
+    return {
+        "category": "NIR",
+        "state": state,
+        "source": "Courriel",
+        "stated_on": "2024-02-12",
+    } | fields
+
+
+def test_two_states_for_one_category_are_refused_together(as_staff, cast, february_2024):
+    target = february_2024.targets.first()
+    answer = save_target(as_staff(cast.auteur), target, nir(), nir("non_exposee"))
+    assert "Deux affirmations portent sur « Numéro de sécurité sociale »." in text(answer)
+    assert Claim.objects.filter(target=target, category="NIR").count() == 1
+
+
+def test_nobody_states_anything_tomorrow(as_staff, cast, february_2024):
+    target = february_2024.targets.first()
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    answer = save_target(as_staff(cast.auteur), target, nir(stated_on=tomorrow.isoformat()))
+    assert "Cette date est dans le futur." in text(answer)
+    with pytest.raises(ValidationError):
+        Claim.objects.create(
+            target=target, category="NIR", state="exposee", source="Appel", stated_on=tomorrow
+        )
+    assert Claim.objects.filter(target=target, category="NIR").count() == 1
+
+
+def test_what_a_target_said_before_stays_in_the_trail(as_staff, cast, february_2024):
+    target = february_2024.targets.first()
+    answer = save_target(
+        as_staff(cast.auteur), target, window_from="2024-01-28", window_source="Courriel"
+    )
+    assert answer.status_code == 302, text(answer)
+    event = AuditEvent.objects.get(action="incident.target_changed")
+    assert event.actor == cast.auteur
+    assert event.details == {
+        "incident": february_2024.reference,
+        "operator": "VIAMEDIS",
+        "before": {"window_from": "2024-02-01", "window_source": WINDOW_SOURCE},
+        "after": {"window_from": "2024-01-28", "window_source": "Courriel"},
+    }
+
+
+def incident_page(incident, **changes):
+    """What the page of `incident` posts: its targets as they are, without another row."""
+    posted = {
+        "title": incident.title,
+        "detected_on": incident.detected_on,
+        "dpo_name": incident.dpo_name,
+        "dpo_email": incident.dpo_email,
+        "dpo_address": incident.dpo_address,
+        "public_phone": incident.public_phone,
+        **inline("steps"),
+        **inline("services"),
+        **inline("scope"),
+    }
+    targets = list(incident.targets.all())
+    posted |= {"targets-TOTAL_FORMS": len(targets), "targets-INITIAL_FORMS": len(targets)}
+    for number, target in enumerate(targets):
+        fields = ("window_from", "window_until", "window_source", "detected_on", "what_happened")
+        own = {name: getattr(target, name) or "" for name in fields}
+        own |= {"id": target.pk, "incident": incident.pk, "operator": target.operator_id}
+        posted |= {f"targets-{number}-{name}": value for name, value in own.items()}
+    return posted | changes
+
+
+def test_claims_never_move_to_another_operator(as_staff, cast, february_2024, desk):
+    page = incident_page(
+        february_2024,
+        **{"targets-0-operator": desk.pk, "targets-0-window_source": "Courriel"},
+    )
+    answer = as_staff(cast.auteur).post(at("incident_change", february_2024), page)
+    assert answer.status_code == 302, text(answer)
+    target = february_2024.targets.first()
+    assert (target.operator.code, target.window_source) == ("VIAMEDIS", "Courriel")
+    event = AuditEvent.objects.get(action="incident.target_changed")
+    assert event.details["after"] == {"window_source": "Courriel"}
+    with pytest.raises(IntegrityError, match="target_keeps_its_operator"), transaction.atomic():
+        february_2024.targets.filter(pk=target.pk).update(operator=desk)
+
+
+def test_an_operator_leaves_an_incident_while_nothing_is_claimed_of_it(
+    as_staff, cast, february_2024, desk
+):
+    browser = as_staff(cast.auteur)
+    page = incident_page(february_2024, **{"targets-0-DELETE": "on"})
+    answer = browser.post(at("incident_change", february_2024), page)
+    assert "objets liés et protégés" in text(answer)
+    wrong = february_2024.targets.create(
+        operator=desk, detected_on="2024-02-01", what_happened="Une erreur de saisie."
+    )
+    page = incident_page(february_2024, **{"targets-2-DELETE": "on"})
+    assert browser.post(at("incident_change", february_2024), page).status_code == 302
+    assert not february_2024.targets.filter(pk=wrong.pk).exists()
+    assert february_2024.targets.count() == 2
+
+
+def test_saving_an_incident_writes_what_was_typed(as_staff, cast, february_2024):
+    page = incident_page(february_2024, title="Un autre titre")
+    assert as_staff(cast.auteur).post(at("incident_change", february_2024), page).status_code == 302
+    february_2024.refresh_from_db()
+    assert (february_2024.title, february_2024.state) == ("Un autre titre", "live")
+
+
+def test_staff_read_that_a_correction_needs_no_other_reading(as_staff, cast, february_2024):
+    from incidents import acknowledgements, exposure
+    from tests.incidents.test_pages import correct
+
+    def shown(version):
+        people = exposure.of_member(cast.antoine, notices.facts_of(version))
+        acknowledgements.show(cast.antoine, version, people)
+
+    first = notices.latest(february_2024)
+    shown(first)
+    acknowledgements.acknowledge(cast.antoine, first)
+    shown(correct(first, cast, material=False))
+    page = text(as_staff(cast.support).get(f"/admin/members/member/{cast.antoine.pk}/change/"))
+    assert "Déjà lue en version 1" in page
+    shown(correct(first, cast, material=True))
+    page = text(as_staff(cast.support).get(f"/admin/members/member/{cast.antoine.pk}/change/"))
+    assert "Déjà lue" not in page
 
 
 def test_the_author_cannot_publish_even_with_a_crafted_request(as_staff, cast, submitted):  # noqa: F811

@@ -112,17 +112,124 @@ def test_a_cover_that_starts_after_the_last_day_is_after_the_incident(cast, told
     assert only(cast.bianca, told)[ALMERYS].reason == Reason.DELEGATION
 
 
-def test_unknown_dates_make_an_exposure_presumed_as_of_the_day_it_was_known(cast, february_2024):
-    target = february_2024.targets.get(operator__code=ALMERYS)
-    target.window_from = target.window_until = None
-    target.detected_on = date(2024, 1, 15)
-    target.save()
-    told = facts.of(february_2024)
-    assert only(cast.bianca, told)[ALMERYS].state == "presumee"
-    target.detected_on = date(2024, 1, 14)
-    target.save()
-    told = facts.of(february_2024)
-    assert only(cast.bianca, told)[ALMERYS].reason == Reason.APRES_INCIDENT
+# A purge erases what came before it
+
+
+def served_again(contract_number, start, end):
+    """Viamedis serves a contract of its past again."""
+    past = Delegation.objects.get(operator__code=VIAMEDIS, contract__number=contract_number)
+    past.pk, past.start, past.end = None, start, end
+    past._state.adding = True
+    past.full_clean()
+    past.save()
+    return past
+
+
+def covered_again(member, start):
+    before = member.adhesions.get()
+    before.pk, before.start, before.end = None, start, None
+    before._state.adding = True
+    before.save()
+
+
+def test_a_purge_says_nothing_of_what_was_sent_after_it(cast, told):
+    again = served_again("IND-1042", date(2023, 1, 1), date(2023, 12, 31))
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.PURGE_ATTESTEE
+    covered_again(cast.denise, date(2023, 3, 1))
+    found = only(cast.denise, told)[VIAMEDIS]
+    assert (found.state, found.reason) == ("confirmee", Reason.DETENTION)
+    assert found.since == date(2023, 3, 1)
+    assert found.categories == SEVEN
+    # the second stay has a holding of its own, then a purge of its own
+    holding = Holding(operator=again.operator, contract=again.contract)
+    holding.full_clean()
+    holding.save()
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.DETENTION
+    Holding.objects.filter(pk=holding.pk).update(
+        purged_on=date(2024, 1, 20), evidence="Attestation"
+    )
+    found = only(cast.denise, told)[VIAMEDIS]
+    assert (found.reason, found.purged_on) == (Reason.PURGE_ATTESTEE, date(2024, 1, 20))
+
+
+def test_who_was_covered_in_the_first_stay_only_reads_the_date_of_its_purge(cast, told):
+    again = served_again("IND-1042", date(2023, 1, 1), date(2023, 12, 31))
+    Holding.objects.create(
+        operator=again.operator,
+        contract=again.contract,
+        purged_on=date(2024, 1, 20),
+        evidence="Attestation",
+    )
+    found = only(cast.denise, told)[VIAMEDIS]
+    assert (found.reason, found.purged_on) == (Reason.PURGE_ATTESTEE, date(2022, 6, 30))
+
+
+def test_a_purge_inside_a_delegation_erased_nothing(cast, told):
+    Delegation.objects.filter(contract__number="IND-1042").update(end=date(2022, 12, 31))
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.DETENTION
+    Delegation.objects.filter(contract__number="IND-1042").update(end=date(2022, 6, 30))
+    assert only(cast.denise, told)[VIAMEDIS].reason == Reason.PURGE_ATTESTEE
+
+
+# Unknown days
+
+
+def unknown_days(incident, operator, *, known_on, first=None):
+    incident.targets.filter(operator__code=operator).update(
+        window_from=first, window_until=None, detected_on=known_on
+    )
+    return facts.of(incident)
+
+
+def test_without_its_first_day_an_attack_may_precede_a_purge_by_a_year(cast, february_2024):
+    told = unknown_days(february_2024, VIAMEDIS, known_on=date(2024, 2, 1))
+    purge = Holding.objects.filter(contract__number="IND-1042")
+    for purged_on in (date(2024, 1, 20), date(2023, 2, 1)):
+        purge.update(purged_on=purged_on)
+        found = only(cast.denise, told)[VIAMEDIS]
+        assert (found.state, found.reason) == ("presumee", Reason.DETENTION)
+        assert "a pu garder ces données" in found.sentence
+    purge.update(purged_on=date(2023, 1, 31))
+    found = only(cast.denise, told)[VIAMEDIS]
+    assert (found.state, found.reason) == ("ecartee", Reason.PURGE_ATTESTEE)
+    assert "plus d'un an avant" in found.sentence
+
+
+def test_without_its_first_day_an_attack_may_precede_the_end_of_a_delegation(cast, february_2024):
+    Holding.objects.all().delete()
+    told = unknown_days(february_2024, VIAMEDIS, known_on=date(2024, 2, 1))
+    Delegation.objects.filter(operator__code=ALMERYS).delete()
+    served = Delegation.objects.filter(operator__code=VIAMEDIS, contract__number="TA-SOCLE")
+    served.update(end=date(2024, 1, 31))
+    found = only(cast.cesar, told)[VIAMEDIS]
+    assert (found.state, found.reason) == ("presumee", Reason.DELEGATION)
+    assert "a pu gérer" in found.sentence
+    served.update(end=date(2023, 1, 31))
+    found = only(cast.cesar, told)[VIAMEDIS]
+    assert (found.state, found.reason) == ("ecartee", Reason.NON_DETENU)
+    assert "un an avant la découverte" in found.sentence
+
+
+@pytest.mark.parametrize("first", [None, date(2024, 1, 25)])
+def test_without_its_last_day_an_attack_may_last_a_year_after_it_was_known(
+    cast, february_2024, first
+):
+    told = unknown_days(february_2024, ALMERYS, known_on=date(2024, 2, 1), first=first)
+    for start in (date(2024, 2, 10), date(2025, 1, 31)):
+        cast.bianca.adhesions.update(start=start)
+        found = only(cast.bianca, told)[ALMERYS]
+        assert (found.state, found.reason) == ("presumee", Reason.DELEGATION)
+    cast.bianca.adhesions.update(start=date(2025, 2, 1))
+    found = only(cast.bianca, told)[ALMERYS]
+    assert (found.state, found.reason) == ("ecartee", Reason.APRES_INCIDENT)
+    assert "plus d'un an après la découverte" in found.sentence
+
+
+def test_a_known_first_day_still_dismisses_for_sure(cast, february_2024):
+    told = unknown_days(february_2024, VIAMEDIS, known_on=date(2024, 2, 1), first=date(2024, 1, 25))
+    found = only(cast.denise, told)[VIAMEDIS]
+    assert found.reason == Reason.PURGE_ATTESTEE
+    assert found.sentence.endswith("avant l'incident : 30 juin 2022.")
 
 
 def test_the_strongest_state_of_the_operators_is_the_state_of_the_person(cast, february_2024):
@@ -213,9 +320,12 @@ def test_two_statements_whatever_the_family_and_the_operators(
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_one_short_plain_sentence(reason):
-    sentence = reason.sentence(operator="Viamedis", purged_on=date(2022, 6, 1))
-    assert sentence.endswith(".")
-    assert len(sentence.split()) <= 20
+    for unknown in (False, True):
+        sentence = reason.sentence(
+            operator="Viamedis", purged_on=date(2022, 6, 1), rests_on_unknown_day=unknown
+        )
+        assert sentence.endswith(".")
+        assert len(sentence.split()) <= 20
     if reason == Reason.PURGE_ATTESTEE:
         assert "1er juin 2022" in sentence
 

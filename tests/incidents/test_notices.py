@@ -1,18 +1,25 @@
 """From draft to published: completeness, four eyes, frozen facts, races."""
 
+from contextlib import contextmanager
 from datetime import date
+from io import StringIO
 from threading import Barrier, Thread
+from time import sleep
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import ProtectedError
 
-from incidents import banners, facts, lifecycle, notices
+from incidents import acknowledgements, banners, exposure, facts, lifecycle, notices
 from incidents.completeness import gaps
 from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
-from members.models import AuditEvent, Member
+from members.models import AuditEvent, Member, User
 from members.models.written_once import WrittenOnce
+from portal.demo import incident as february
+from portal.demo import people
 from portal.demo.incident import NOTICE
+from tests.incidents.embedded import embedded_database
 
 
 @pytest.fixture
@@ -70,6 +77,23 @@ def test_each_operator_must_say_which_data(cast, february_2024, draft):
 def test_the_first_version_always_asks_to_be_acknowledged(cast, february_2024):
     first = NoticeVersion(incident=february_2024, number=1, material=False, **NOTICE)
     assert [gap.code for gap in gaps(first, facts.of(february_2024))] == ["material"]
+
+
+@pytest.mark.parametrize(
+    "nothing", ["\u200b", " \u00a0\u2060", "\u00ad\ufe0f", "\u3164", "\u2800", "…"]
+)
+def test_characters_that_nobody_sees_say_nothing(cast, february_2024, draft, nothing):
+    draft.change_note = draft.consequences = nothing
+    february_2024.targets.update(window_source=nothing)
+    february_2024.steps.update(text=nothing)
+    codes = {gap.code for gap in gaps(draft, facts.of(february_2024))}
+    assert codes == {
+        "consequences",
+        "change_note",
+        "dates.VIAMEDIS",
+        "dates.ALMERYS",
+        "steps",
+    }
 
 
 # Four eyes
@@ -175,6 +199,49 @@ def test_a_copy_read_before_the_submission_cannot_be_saved_after_it(cast, draft)
         stale.save()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_draft_saved_during_its_submission_stays_submitted(cast, draft):
+    draft.change_note = "Une précision."
+    draft.save()
+    stale = NoticeVersion.objects.get(pk=draft.pk)
+    stale.headline = "Autre titre"
+    outcomes = []
+
+    def save():
+        try:
+            stale.save()
+            outcomes.append("saved")
+        except WrittenOnce:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    thread = Thread(target=save)
+    with transaction.atomic():
+        notices.submit(draft, by=cast.auteur)
+        thread.start()
+        wait_for_a_lock()
+    thread.join()
+    assert outcomes == ["refused"]
+    draft.refresh_from_db()
+    assert (draft.state, draft.headline) == ("submitted", NOTICE["headline"])
+
+
+def wait_for_a_lock():
+    """Until another connection waits for what this transaction holds."""
+    for _try in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
 def test_versions_and_claims_have_no_general_door(submitted):
     for rows in (NoticeVersion.objects.all(), Claim.objects.all()):
         with pytest.raises(WrittenOnce):
@@ -230,6 +297,165 @@ def test_the_digest_covers_texts_and_facts(february_2024):
     assert version.digest != notices.digest(version, version.facts)
 
 
+# What the database refuses to rewrite, whoever asks
+
+
+def raw(statement, *values, alias="default"):
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def refuses_to_rewrite(alias):
+    """Every rewriting of the incident of February 2024, in plain SQL."""
+    version = "UPDATE incidents_noticeversion SET"
+    for change in (
+        "headline = 'Autre'",
+        "public_summary = 'Autre'",
+        "what_happened = 'Autre'",
+        "consequences = 'Autre'",
+        "what_to_do = 'Autre'",
+        "reassurance = 'Autre'",
+        "change_note = 'Autre'",
+        "material = NOT material",
+        "number = 7",
+        "facts = '{}'",
+        "digest = 'x'",
+        "author_id = approver_id, approver_id = author_id",
+        "published_at = created_at",
+        "submitted_at = created_at",
+        "created_at = published_at",
+        "withdrawn_reason = 'Motif'",
+        "state = 'draft', submitted_at = NULL, published_at = NULL",
+        "state = 'submitted', published_at = NULL",
+    ):
+        with pytest.raises(IntegrityError, match="notice_version_is_written_once"):
+            raw(f"{version} {change}", alias=alias)
+    claim = "UPDATE incidents_claim SET"
+    for change in ("state = 'non_exposee'", "source = 'Autre'", "stated_on = '2024-01-01'"):
+        with pytest.raises(IntegrityError, match="claim_is_written_once"):
+            raw(f"{claim} {change}", alias=alias)
+    reading = "UPDATE incidents_acknowledgement SET"
+    for change in (
+        "shown = '{}'",
+        "fingerprint = 'x'",
+        "acknowledged_at = NULL",
+        "shown_at = NULL",
+    ):
+        with pytest.raises(IntegrityError, match="acknowledgement_is_written_once"):
+            raw(f"{reading} {change}", alias=alias)
+    for table in ("noticeversion", "claim", "acknowledgement"):
+        with pytest.raises(IntegrityError, match="written_once"):
+            raw(f"DELETE FROM incidents_{table}", alias=alias)
+    with pytest.raises(IntegrityError, match="target_keeps_its_operator"):
+        raw("UPDATE incidents_target SET operator_id = operator_id + 100", alias=alias)
+
+
+def read_by(member, version):
+    acknowledgements.show(member, version, exposure.of_member(member, notices.facts_of(version)))
+    acknowledgements.acknowledge(member, version)
+
+
+def test_postgresql_rewrites_nothing_that_was_said(cast, february_2024):
+    read_by(cast.antoine, notices.latest(february_2024))
+    refuses_to_rewrite("default")
+
+
+@pytest.fixture
+def embedded(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), embedded_database() as alias:
+        yield alias
+
+
+def test_sqlite_rewrites_nothing_that_was_said(embedded):
+    people.load(known_secrets=True)
+    author, approver = (
+        User.objects.get(identifiant=identifiant) for identifiant in ("auteur", "approbateur")
+    )
+    incident = february.load(author=author, approver=approver)
+    member = Member.objects.select_related("user").get(number="10000001")
+    version = notices.latest(incident)
+    read_by(member, version)
+    refuses_to_rewrite(embedded)
+    # and what may move still does
+    target = incident.targets.first()
+    said = {"source": "Appel", "stated_on": date(2024, 2, 12), "by": author}
+    lifecycle.record_claim(target, category="NIR", state="en_verification", **said)
+    correction = notices.revise(version, author=author)
+    correction.change_note = "Une précision."
+    correction.save()
+    notices.submit(correction, by=author)
+    notices.publish(correction, by=approver)
+    notices.withdraw(correction, by=approver, reason="Erreur")
+    assert correction.state == "withdrawn"
+    assert notices.verify() is None
+
+
+def test_a_submitted_text_is_out_of_reach_too(submitted):
+    with pytest.raises(IntegrityError, match="notice_version_is_written_once"):
+        raw("UPDATE incidents_noticeversion SET headline = 'Autre' WHERE number = 2")
+
+
+# What shows that someone went around it
+
+
+@contextmanager
+def unguarded(table):
+    """As the owner of the database could."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield cursor
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def verify():
+    out = StringIO()
+    call_command("verify_notices", stdout=out)
+    return out.getvalue()
+
+
+def test_versions_as_they_were_published_are_verified(cast, submitted):
+    notices.publish(submitted, by=cast.approbateur)
+    assert verify() == "2 versions as published.\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("reassurance = 'Tout va bien.'", "altered"),
+        ("facts = jsonb_set(facts, '{targets,0,window_until}', '\"2024-02-03\"')", "altered"),
+        ("digest = 'x'", "altered"),
+    ],
+)
+def test_the_first_altered_version_is_named(cast, submitted, change, what):
+    notices.publish(submitted, by=cast.approbateur)
+    with unguarded("incidents_noticeversion") as cursor:
+        cursor.execute(f"UPDATE incidents_noticeversion SET {change} WHERE number = 2")
+    with pytest.raises(CommandError, match=f"2024-02-tiers-payant · v2: {what}") as refusal:
+        verify()
+    assert refusal.value.returncode == 1
+
+
+def test_an_alteration_with_its_digest_is_seen_in_the_trail(february_2024):
+    version = notices.latest(february_2024)
+    version.headline = "Autre"
+    digest = notices.digest(version, version.facts)
+    with unguarded("incidents_noticeversion") as cursor:
+        cursor.execute(
+            "UPDATE incidents_noticeversion SET headline = 'Autre', digest = %s", [digest]
+        )
+    with pytest.raises(CommandError, match="v1: not the one that the trail says published"):
+        verify()
+
+
+def test_a_version_that_disappeared_is_named(cast, submitted):
+    notices.publish(submitted, by=cast.approbateur)
+    with unguarded("incidents_noticeversion") as cursor:
+        cursor.execute("DELETE FROM incidents_noticeversion WHERE number = 2")
+    with pytest.raises(CommandError, match="2024-02-tiers-payant · v2: missing"):
+        verify()
+
+
 # Rules that the database keeps by itself
 
 
@@ -273,6 +499,29 @@ def test_a_later_claim_supersedes_and_nothing_disappears(cast, february_2024):
     assert before.superseded_by == after
     assert before.superseded_at is not None
     assert Claim.objects.live().get(target=target, category="NIR") == after
+
+
+def test_the_same_claim_twice_is_said_once(cast, february_2024):
+    target = february_2024.targets.first()
+    before = Claim.objects.live().get(target=target, category="NIR")
+    same = {name: getattr(before, name) for name in ("state", "source", "stated_on")}
+    events = AuditEvent.objects.count()
+    assert lifecycle.record_claim(target, category="NIR", by=cast.auteur, **same) == before
+    assert AuditEvent.objects.count() == events
+    later = same | {"stated_on": date(2024, 2, 12)}
+    assert lifecycle.record_claim(target, category="NIR", by=cast.auteur, **later) != before
+
+
+def test_nothing_is_claimed_about_a_closed_incident(cast, february_2024):
+    lifecycle.close(february_2024, by=cast.approbateur)
+    with pytest.raises(lifecycle.Moved):
+        lifecycle.record_claim(
+            february_2024.targets.first(),
+            category="EMAIL",
+            state="exposee",
+            source="Appel",
+            stated_on=date(2024, 2, 12),
+        )
 
 
 # Withdrawal

@@ -257,6 +257,38 @@ def test_one_acknowledgement_never_counts_for_another_member(as_member, cast, fe
     assert not Acknowledgement.objects.filter(member=cast.bianca).exists()
 
 
+def printed(page: str) -> str:
+    """The fingerprint that the form of a page carries."""
+    return re.search(r'name="empreinte" value="([0-9a-f]{64})"', page)[1]
+
+
+def test_one_tab_never_acknowledges_what_another_shows(as_member, cast, february_2024):
+    browser = as_member(cast.bianca)
+    first = printed(text(browser.get(PAGE)))
+    cast.bianca.adhesions.update(start="2023-12-01")
+    second = printed(text(browser.get(PAGE)))
+    assert first != second
+    answer = browser.post(READ, {"version": 1, "empreinte": first}, follow=True)
+    assert answer.redirect_chain == [(PAGE, 302)]
+    assert NEW_INFORMATION in text(answer)
+    assert printed(text(answer)) == second
+    assert not Acknowledgement.objects.acknowledged().exists()
+    answer = browser.post(READ, {"version": 1, "empreinte": second})
+    assert answer.url == "/espace/"
+    row = Acknowledgement.objects.acknowledged().get()
+    assert row.fingerprint == second
+    event = AuditEvent.objects.get(action="incident.acknowledged")
+    assert event.details["fingerprint"] == second
+
+
+@pytest.mark.parametrize("junk", ["x", "0" * 64, "\0", "é" * 5000])
+def test_a_fingerprint_of_nothing_acknowledges_nothing(as_member, cast, february_2024, junk):
+    browser = as_member(cast.bianca)
+    browser.get(PAGE)
+    assert browser.post(READ, {"version": 1, "empreinte": junk}).url == PAGE
+    assert not Acknowledgement.objects.acknowledged().exists()
+
+
 # Who may see what
 
 
@@ -392,6 +424,43 @@ def test_a_correction_interrupts_only_when_it_is_material(as_member, cast, submi
     browser.get(PAGE)
     acknowledge(browser, 3)
     assert landing(rf, cast.bianca) == ""
+
+
+def correct(version, cast, *, material):
+    """Another version, published, that is important or is not."""
+    correction = notices.revise(version, author=cast.auteur)
+    correction.material, correction.change_note = material, "Une précision."
+    correction.save()
+    notices.submit(correction, by=cast.auteur)
+    notices.publish(correction, by=cast.approbateur)
+    banners.drop()
+    return correction
+
+
+def test_a_correction_that_is_not_material_is_read_everywhere(as_member, cast, february_2024, rf):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    acknowledge(browser)
+    correct(notices.latest(february_2024), cast, material=False)
+    assert landing(rf, cast.antoine) == ""
+    assert "Vous n'avez pas encore pris connaissance" not in text(browser.get("/espace/"))
+    assert "Pas encore lu" not in text(browser.get("/incidents/"))
+    page = text(browser.get(PAGE))
+    assert "Vous avez pris connaissance de la version 1" in page
+    assert 'name="empreinte"' not in page
+
+
+def test_a_material_correction_is_unread_everywhere(as_member, cast, february_2024, rf):
+    browser = as_member(cast.antoine)
+    browser.get(PAGE)
+    acknowledge(browser)
+    correct(notices.latest(february_2024), cast, material=True)
+    assert landing(rf, cast.antoine) == PAGE
+    assert "Vous n'avez pas encore pris connaissance" in text(browser.get("/espace/"))
+    assert "Pas encore lu" in text(browser.get("/incidents/"))
+    page = text(browser.get(PAGE))
+    assert "Vous avez pris connaissance" not in page
+    assert 'name="empreinte"' in page
 
 
 def test_landing_costs_one_statement_with_an_incident_and_none_without(

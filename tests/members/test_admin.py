@@ -1,5 +1,6 @@
 """What support sees of a member, and what nobody sees."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
@@ -12,12 +13,16 @@ from django.utils.html import strip_tags
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import audit
+from members.admin.member import MemberAdmin
+from members.admin.user import UserAdmin
 from members.models import (
     Adhesion,
     AuditEvent,
     AyantDroit,
     Challenge,
+    Delegation,
     Member,
+    Operator,
     SmsDevice,
     SmsMessage,
     User,
@@ -179,6 +184,94 @@ def test_no_reason_no_nir(support, reveal, reason):
 def test_the_right_to_look_is_not_the_right_to_reveal(support, reveal, hugo):
     hugo.user_permissions.remove(Permission.objects.get(codename="reveal_nir"))
     assert support.post(reveal, REASON).status_code == 403
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """`meanwhile(admin, act)`: `act` happens once the page has read its row, before it saves it."""
+
+    def arrange(admin, act):
+        save_model = admin.save_model
+
+        def later(self, *args, **kwargs):
+            act()
+            return save_model(self, *args, **kwargs)
+
+        monkeypatch.setattr(admin, "save_model", later)
+
+    return arrange
+
+
+def test_saving_an_account_keeps_a_password_and_a_suspension_of_the_moment(
+    client, hugo, claire, meanwhile
+):
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    now = timezone.now()
+    account = User.objects.filter(pk=claire.user_id)
+    meanwhile(UserAdmin, lambda: account.update(password="new", is_active=False, suspended_at=now))
+    page = {"name": "", "email": "claire@exemple.fr", "is_active": "on"}
+    answer = browser.post(f"/admin/members/user/{claire.user_id}/change/", page)
+    assert answer.status_code == 302
+    saved = account.get()
+    assert saved.email == "claire@exemple.fr"
+    assert (saved.password, saved.is_active, saved.suspended_at) == ("new", False, now)
+
+
+def test_saving_a_member_keeps_a_phone_that_he_has_just_changed(client, hugo, covered, meanwhile):
+    names = ["view_member", "change_member"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    member = Member.objects.filter(pk=covered.member_id)
+    meanwhile(MemberAdmin, lambda: member.update(phone="+33699999999"))
+    was = member.get()
+    fields = ("number", "civility", "birth_name", "first_names", "birth_date", "birth_rank")
+    page = {name: getattr(was, name) for name in fields}
+    page |= {"city": "Brest", "new_nir": "284122B03302108"}
+    answer = browser.post(f"/admin/members/member/{was.pk}/change/", page)
+    assert answer.status_code == 302
+    saved = member.get()
+    assert (saved.phone, saved.city, saved.nir) == ("+33699999999", "Brest", "284122B03302108")
+
+
+def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
+    names = ["view_contract", "change_contract", "add_delegation", "view_delegation"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    operator = Operator.objects.create(code="VIAMEDIS", name="Viamedis")
+    page = {
+        "number": contract.number,
+        "kind": contract.kind,
+        "employer": contract.employer_id or "",
+        "plan": contract.plan,
+        "phone": contract.phone,
+        "start": contract.start,
+        "delegations-TOTAL_FORMS": 1,
+        "delegations-INITIAL_FORMS": 0,
+        "delegations-0-operator": operator.pk,
+        "delegations-0-start": "2024-01-01",
+    }
+    address = f"/admin/members/contract/{contract.pk}/change/"
+    answer = browser.post(address, page)
+    assert "Ce champ est obligatoire." in answer.content.decode()
+    answer = browser.post(address, page | {"delegations-0-categories": ["NIR", "ETAT_CIVIL"]})
+    assert answer.status_code == 302
+    assert Delegation.objects.get().categories == {"NIR", "ETAT_CIVIL"}
+
+
+def test_the_page_of_a_delegation_shows_what_it_sends(client, hugo, contract):
+    names = ["view_delegation", "change_delegation"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    delegation = Delegation.objects.create(
+        operator=Operator.objects.create(code="VIAMEDIS", name="Viamedis"),
+        contract=contract,
+        start=date(2024, 1, 1),
+        categories={"NIR", "ETAT_CIVIL"},
+    )
+    page = browser.get(f"/admin/members/delegation/{delegation.pk}/change/").content.decode()
+    ticked = re.findall(r'name="categories" value="(\w+)"[^>]* checked', page)
+    assert ticked == ["ETAT_CIVIL", "NIR"]
 
 
 def test_the_nir_of_an_unknown_person_is_not_an_error(support):

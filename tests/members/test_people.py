@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members import nir, phones, sealing
+from members import cover, nir, phones, sealing
 from members.models import Adhesion, AyantDroit, CareDomain, Delegation, Holding, Member, Operator
 from members.models.category import DataCategory, codes_of, mask_of
 from members.models.member import NIR_PURPOSE
@@ -327,6 +327,58 @@ def test_a_purge_needs_its_evidence(viamedis, contract):
 def test_only_an_operator_who_served_a_contract_can_hold_its_data(viamedis, contract):
     with pytest.raises(ValidationError, match="jamais géré"):
         Holding(operator=viamedis, contract=contract).full_clean()
+
+
+def holding(operator, contract, purged_on=None):
+    evidence = "Attestation" if purged_on else ""
+    return Holding(operator=operator, contract=contract, purged_on=purged_on, evidence=evidence)
+
+
+def test_a_purge_follows_the_end_of_a_delegation(viamedis, contract):
+    delegation(viamedis, contract, date(2019, 1, 1), date(2020, 12, 31)).save()
+    with pytest.raises(ValidationError, match="encore en cours ce jour-là"):
+        holding(viamedis, contract, date(2020, 12, 30)).full_clean()
+    holding(viamedis, contract, date(2020, 12, 31)).full_clean()
+
+
+def test_each_stay_has_its_holding_and_one_is_open(viamedis, contract):
+    delegation(viamedis, contract, date(2019, 1, 1), date(2020, 12, 31)).save()
+    delegation(viamedis, contract, date(2022, 1, 1), date(2022, 12, 31)).save()
+    for purged_on in (date(2021, 6, 1), None):
+        row = holding(viamedis, contract, purged_on)
+        row.full_clean()
+        row.save()
+        with pytest.raises(ValidationError, match="déjà connu"):
+            holding(viamedis, contract, purged_on).full_clean()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            holding(viamedis, contract, purged_on).save()
+
+
+def test_a_purge_speaks_only_of_what_had_ended(viamedis, covered):
+    contract = covered.contract
+    delegation(viamedis, contract, date(2019, 1, 1), date(2020, 12, 31)).save()
+    delegation(viamedis, contract, date(2022, 1, 1), date(2022, 12, 31)).save()
+    holding(viamedis, contract, date(2021, 6, 1)).save()
+    (himself,) = cover.places(covered.member)
+    assert [(one.since.year, one.state, one.purged_on) for one in himself.places] == [
+        (2022, "held", None),
+        (2019, "purged", date(2021, 6, 1)),
+    ]
+    holding(viamedis, contract, date(2023, 6, 1)).save()
+    (himself,) = cover.places(covered.member)
+    assert [(one.since.year, one.state, one.purged_on) for one in himself.places] == [
+        (2022, "purged", date(2023, 6, 1)),
+        (2019, "purged", date(2021, 6, 1)),
+    ]
+
+
+def test_a_delegation_sends_something(viamedis, contract):
+    row = delegation(viamedis, contract, date(2019, 1, 1))
+    row.categories = frozenset()
+    with pytest.raises(ValidationError, match="Indiquez les données transmises"):
+        row.full_clean()
+    with pytest.raises(IntegrityError, match="delegation_sends_something"), transaction.atomic():
+        row.save()
 
 
 # Sets of categories
