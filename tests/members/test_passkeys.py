@@ -236,6 +236,15 @@ def test_both_addresses_want_the_csrf_token(key):
     assert not AuditEvent.objects.filter(action="passkey.refused").exists()
 
 
+def test_an_answer_sent_as_a_form_with_a_right_token_is_refused_as_any_other(key):
+    strict = Client(enforce_csrf_checks=True)
+    strict.get("/connexion/")
+    token = strict.cookies["csrftoken"].value
+    sent = strict.post(ENTER, {"csrfmiddlewaretoken": token, "credential": "{}"})  # multipart
+    assert sent.status_code == 403
+    assert sent.json()["message"]
+
+
 def test_a_synchronised_key_does_not_count_and_opens_each_time(client, claire, commits):
     signs_in(client, commits)
     synced = SoftKey(counts=False)
