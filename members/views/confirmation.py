@@ -42,8 +42,8 @@ def send_again(request, purpose: str, send_new) -> None:
 def refused(form, refusal: codes.CodeRefused | confirmation.NothingAsked) -> None:
     """Says beside the field why this code does not pass."""
     match refusal:
-        case codes.WaitUntil(until=until):
-            form.add_error("code", wait_message(until))
+        case codes.WaitUntil():
+            form.add_error("code", wait_message(refusal))
         case codes.DeadCode() | confirmation.NothingAsked():
             form.add_error("code", _("Ce code ne peut plus servir. Demandez-en un autre."))
         case _:
