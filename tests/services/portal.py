@@ -107,6 +107,7 @@ class Portal:
     """A web server on a free port of this machine, `env` as an operator would set it.
 
     `host`: how browsers name this machine. A number is no domain: passkeys need « localhost ».
+    `workers`: processes of the web server, which share its port.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Portal:
         env: dict[str, str],
         threads: int,
         host: str = "127.0.0.1",
+        workers: int = 1,
     ):
         self.database = name
         self.blocker = blocker
@@ -140,7 +142,7 @@ class Portal:
             [
                 *(sys.executable, "-m", "granian", "--interface", "wsgi"),
                 *("--host", "127.0.0.1", "--port", str(self.port)),
-                *("--workers", "1", "--blocking-threads", str(threads), "--no-ws"),
+                *("--workers", str(workers), "--blocking-threads", str(threads), "--no-ws"),
                 "portal.wsgi:application",
             ],
             log=self.folder / "web.log",
