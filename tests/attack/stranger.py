@@ -112,10 +112,11 @@ class Browser:
             answer = Answer(response.status, response.getheaders(), response.read())
         finally:
             connection.close()
-        self._keep(answer)
+        self.keep(answer)
         return answer
 
-    def _keep(self, answer: Answer):
+    def keep(self, answer: Answer):
+        """Takes the cookies of `answer`, as a browser does."""
         for name, value in answer.set_cookies.items():
             if value:
                 self.cookies[name] = value
