@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import JsonResponse
+from django.http import JsonResponse, RawPostDataException
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -62,7 +62,7 @@ def _read(request) -> tuple[object, str]:
     """The key's answer and the address asked for, as sent: whether they are right is not said here."""
     try:
         sent = json.loads(request.body)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, RawPostDataException):  # the last one: sent as a form
         sent = None
     if not isinstance(sent, dict):
         return None, ""

@@ -23,8 +23,18 @@ def test_the_token_of_a_link_is_not_in_the_log(name):
     assert line.endswith("/17-…/")
 
 
+@pytest.mark.parametrize("mangled", [TOKEN[:-2], TOKEN + "0", TOKEN.upper()])
+def test_nor_is_what_a_mail_program_made_of_it(mangled):
+    assert "0a0a" not in printed("Gone: /alerte/%s/", mangled).lower()
+
+
+def test_nor_is_a_token_whose_dash_was_lost():
+    assert "0a0a" not in printed("Gone: /alerte/%s/", TOKEN.replace("-", ""))
+
+
 def test_other_lines_stay_as_they_are():
-    assert printed("Not Found: /espace/17-0a/ 100%") == "Not Found: /espace/17-0a/ 100%"
+    line = "Not Found: /incidents/2024-02-tiers-payant/ /espace/17-0a/ 100%"
+    assert printed(line) == line
 
 
 def test_everything_that_is_logged_passes_there():
