@@ -7,8 +7,8 @@ reads the logs could use it.
 import logging
 import re
 
-# members.links.token: 64 digits; mail programs cut some off, glue others on or lose the dash
-TOKEN = re.compile(r"(/\d+-|/(?=[0-9a-f]{32}))[0-9a-f]{8,}", re.IGNORECASE)
+# members.links.token: 64 digits; mail programs cut some off, glue others on, lose the number or the dash
+TOKEN = re.compile(r"(/\d*-?)(?:(?<=\d-)[0-9a-f]{8,}|[0-9a-f]{32,})", re.IGNORECASE)
 
 
 class WithoutTokens(logging.Filter):
