@@ -1,5 +1,6 @@
 # make run    the portal for a demonstration or for development, on this machine alone
 # make test   every test on real services, then lint
+# make attack the attack suite alone, with larger bursts, and its table
 PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(python) -c 'import sys; sys.version_info < (3, 11) or print("$(python)")' 2>/dev/null)))
 PORT ?= 8000
@@ -7,7 +8,7 @@ THREADS ?= 8
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade
 
-.PHONY: run test lint format clean
+.PHONY: run test attack lint format clean
 
 run: .venv/run.stamp
 	@set -e; mkdir -p data; \
@@ -27,6 +28,9 @@ LIVE = http://127.0.0.1:$(PORT)/sante/vivant/
 test: .venv/test.stamp
 	@$(BIN)/python -m pytest --numprocesses logical $(ARGS)
 	@$(MAKE) --no-print-directory lint
+
+attack: .venv/test.stamp
+	@ATTACK=long $(BIN)/python -m pytest tests/attack $(ARGS)
 
 lint: .venv/test.stamp
 	@$(BIN)/ruff check --quiet

@@ -1,4 +1,4 @@
-"""Codes sent to a postal address: printed, then checked. (signin.md §2; ASVS 6.4.2)
+"""Codes sent to a postal address: printed, then checked. (signin.md §2; ASVS 6.4.1)
 
 A code exists in the PDF that is handed to the printer and nowhere else: the database keeps a keyed
 digest, so a letter is never printed twice with the same code. (docs/decisions/0021-first-sign-in.md)

@@ -300,7 +300,7 @@ def reopen(request, password: str, next_url: str) -> str:
     request.session[STEPPED_UP] = int(time.time())
     request.user = user
     audit.record("session.reopened", user=user, request=request)
-    return landing(request, next_url)
+    return next_url or landing(request, "")
 
 
 def landing(request, next_url: str) -> str:

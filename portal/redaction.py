@@ -7,8 +7,9 @@ reads the logs could use it.
 import logging
 import re
 
-# members.links.token: 64 digits; mail programs cut some off or glue others on
-TOKEN = re.compile(r"(/\d+-)[0-9a-f]{8,}", re.IGNORECASE)
+# members.links.token is a number, a dash and 64 digits. Mail programs cut some off, glue others on, lose the
+# number or the dash: whatever stands around that many digits goes too.
+TOKEN = re.compile(r"/(\d+-)?(?:[^/\s]*[0-9a-f]{32}[^/\s]*|(?<=-)[0-9a-f]{8,})", re.IGNORECASE)
 
 
 class WithoutTokens(logging.Filter):
@@ -17,5 +18,5 @@ class WithoutTokens(logging.Filter):
     def filter(self, record):
         message = record.getMessage()
         if TOKEN.search(message):
-            record.msg, record.args = TOKEN.sub(r"\1…", message), ()
+            record.msg, record.args = TOKEN.sub(r"/\1…", message), ()
         return True

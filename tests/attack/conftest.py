@@ -59,10 +59,6 @@ def verdict(record_property):
     return say
 
 
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name == "test_leaks.py")  # what the others left is looked at
-
-
 def pytest_terminal_summary(terminalreporter, config):
     if os.environ.get("ATTACK") != "long":
         return
@@ -72,13 +68,17 @@ def pytest_terminal_summary(terminalreporter, config):
         for report in terminalreporter.stats.get(outcome, [])
         if report.when == "call" and "tests/attack/" in report.nodeid
     ]
-    rows = [("attack", "tried", "let through", "verdict")]
+    attacks: dict[str, list] = {}
     for report in sorted(told, key=lambda report: report.nodeid):
-        sentence = report.nodeid.rpartition("::test_")[2].replace("_", " ")
-        counts = dict(report.user_properties).get(ROW)
-        tried, through, may = counts or ("", "", "")
+        sentence = report.nodeid.partition("::test_")[2].partition("[")[0].replace("_", " ")
+        attacks.setdefault(sentence, []).append(report)
+    rows = [("attack", "tried", "let through", "verdict")]
+    for sentence, reports in attacks.items():
+        counts = [dict(report.user_properties).get(ROW) or (0, 0, 0) for report in reports]
+        tried, through, may = (sum(column) for column in zip(*counts, strict=True))
         let = f"{through} of {may} allowed" if may else str(through)
-        rows.append((sentence, str(tried), let, "held" if report.passed else "BROKEN"))
+        held = all(report.passed for report in reports)
+        rows.append((sentence, str(tried or ""), let, "held" if held else "BROKEN"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     terminalreporter.section("attacks")
     for sentence, tried, let, verdict in rows:

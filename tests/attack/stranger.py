@@ -38,7 +38,9 @@ class Answer:
     @property
     def set_cookies(self) -> dict[str, str]:
         """The cookies that it sets; an empty value is a deleted one."""
-        pairs = (value.split(";")[0] for name, value in self.headers if name.lower() == "set-cookie")
+        pairs = (
+            value.split(";")[0] for name, value in self.headers if name.lower() == "set-cookie"
+        )
         return {
             name.strip(): value.strip('"') for name, _, value in (p.partition("=") for p in pairs)
         }

@@ -104,7 +104,9 @@ def test_of_forty_wrong_codes_of_a_letter_at_once_five_are_compared(town, verdic
         ]
     )
     town.forgets_tries()  # only the letter's own count is left to stop the right code
-    statement = "SELECT attempts FROM members_lettercode l JOIN members_member m ON m.id = member_id"
+    statement = (
+        "SELECT attempts FROM members_lettercode l JOIN members_member m ON m.id = member_id"
+    )
     [(spent,)] = town.portal.sql(f"{statement} WHERE number = %s", citizen.number)
     right = 0
     for _ in range(6 - spent):
@@ -199,5 +201,7 @@ def test_of_two_browsers_at_the_last_step_of_one_account_one_opens_it(town, verd
 def test_the_attempts_left_that_are_said_go_down_one_by_one(town, verdict):
     browser, code = town.half_way(town.citizen())
     answers = at_once([lambda n=n: type_code(browser.copy(), wrong(code, n)) for n in range(1, 9)])
-    left = [found[1] for answer in answers if (found := re.search(r"reste (\d) essai", answer.said))]
+    left = [
+        found[1] for answer in answers if (found := re.search(r"reste (\d) essai", answer.said))
+    ]
     verdict(8, len(left) - len(set(left)))

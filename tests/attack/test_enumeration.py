@@ -178,7 +178,9 @@ def times_of(acts: dict, rounds: int, prepare) -> dict[str, list[float]]:
 
 def likelihood(one: list[float], other: list[float]) -> float:
     """Two-sided p of Mann and Whitney's U: how often chance alone sets two such series so far apart."""
-    ranked = sorted((value, series) for series, values in enumerate((one, other)) for value in values)
+    ranked = sorted(
+        (value, series) for series, values in enumerate((one, other)) for value in values
+    )
     ranks = sum(rank for rank, (_value, series) in enumerate(ranked, start=1) if series == 0)
     n, m = len(one), len(other)
     u = ranks - n * (n + 1) / 2

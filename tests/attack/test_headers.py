@@ -51,9 +51,7 @@ def _others(address, number):
     return [("X-Forwarded-For", address), *forged]
 
 
-@pytest.mark.parametrize(
-    "forge", [_one_line, _two_lines, _many, _unreadable, _with_port, _others]
-)
+@pytest.mark.parametrize("forge", [_one_line, _two_lines, _many, _unreadable, _with_port, _others])
 def test_a_forged_address_gives_no_more_tries(town, verdict, forge):
     citizen = town.citizen()
     browser = town.stranger()
@@ -84,7 +82,15 @@ def test_a_forged_address_is_not_the_one_that_its_member_is_told(town, verdict):
 
 @pytest.mark.parametrize(
     "host",
-    [EVIL, f"127.0.0.1@{EVIL}", f"{EVIL}:80", f"127.0.0.1.{EVIL}", "127.0.0.1 evil", "", "localhost"],
+    [
+        EVIL,
+        f"127.0.0.1@{EVIL}",
+        f"{EVIL}:80",
+        f"127.0.0.1.{EVIL}",
+        "127.0.0.1 evil",
+        "",
+        "localhost",
+    ],
 )
 def test_an_unknown_host_gets_no_page(town, verdict, host):
     answers = [

@@ -8,7 +8,6 @@ from members.models import Passkey, User
 from tests.attack.stranger import CSRF, SESSION, at_once
 from tests.attack.town import NEW_PASSWORD, NIR, PASSWORD, type_code, type_password
 
-
 # ------------------------------------------------------------------------------------- fixation
 
 

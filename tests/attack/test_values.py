@@ -115,7 +115,9 @@ BENIGN = {"way": "saved", "channel": "text", "identifiant": "personne", "number"
 def _sent(town: Town, browser: Browser, path: str, body: str, kind=FORM) -> Answer:
     browser.address = town.stranger().address
     token = browser.token()
-    return browser.send("POST", path, f"{CSRF_FIELD}={token}&{body}".encode(), {"Content-Type": kind})
+    return browser.send(
+        "POST", path, f"{CSRF_FIELD}={token}&{body}".encode(), {"Content-Type": kind}
+    )
 
 
 def test_no_place_is_left_out(places):
@@ -151,7 +153,7 @@ def test_a_form_answers_politely_whatever_is_typed(town, verdict, places, place)
         "application/x-www-form-urlencoded; charset=idna",
         "application/x-www-form-urlencoded; charset=nope",
         "application/x-www-form-urlencoded; charset*=utf-8''x",
-        "application/x-www-form-urlencoded; charset=\"utf-8",
+        'application/x-www-form-urlencoded; charset="utf-8',
         "application/json",
         "text/plain",
         "text/xml",
@@ -179,7 +181,9 @@ def _multipart(token: str, parts: str) -> bytes:
     return (field + parts).encode("utf-8", "surrogatepass")
 
 
-FILE = 'Content-Disposition: form-data; name="code"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n'
+FILE = (
+    'Content-Disposition: form-data; name="code"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n'
+)
 PARTS = {
     "file": "--x\r\n" + FILE % ("a.txt", "text/plain", "123456") + "--x--\r\n",
     "file out of its folder": "--x\r\n" + FILE % ("../../x.py", "text/x-python", "1") + "--x--\r\n",
@@ -190,7 +194,8 @@ PARTS = {
     "no end": '--x\r\nContent-Disposition: form-data; name="code"\r\n\r\n123456',
     "no name": "--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n",
     "no header": "--x\r\n\r\n1\r\n--x--\r\n",
-    "many parts": '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 700 + "--x--\r\n",
+    "many parts": '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 700
+    + "--x--\r\n",
     "odd charset": '--x\r\nContent-Disposition: form-data; name="code"\r\n'
     "Content-Type: text/plain; charset=hex\r\n\r\n1\r\n--x--\r\n",
     "lone surrogate": '--x\r\nContent-Disposition: form-data; name="code"\r\n\r\n\ud800\r\n--x--\r\n',
@@ -228,9 +233,24 @@ def test_what_is_in_the_address_is_answered_politely(town, verdict, places):
     verdict(tried, len(wrong), what=wrong)
 
 
-@pytest.mark.parametrize("cookie", [SESSION, CSRF, "browser-0123456789", "messages", "sessionid", "x"])
+@pytest.mark.parametrize(
+    "cookie", [SESSION, CSRF, "browser-0123456789", "messages", "sessionid", "x"]
+)
 def test_what_is_in_a_cookie_is_answered_politely(town, verdict, cookie):
-    values = ["", "0", "A" * 4000, "%00", "%ED%A0%80", '"', "a;b=c", "é", "\\", "a,b", "=", '"\\303"']
+    values = [
+        "",
+        "0",
+        "A" * 4000,
+        "%00",
+        "%ED%A0%80",
+        '"',
+        "a;b=c",
+        "é",
+        "\\",
+        "a,b",
+        "=",
+        '"\\303"',
+    ]
     values += [f"{n}" for n in range(12)] if cookie.startswith("browser") else []
     wrong = []
     for value in values:

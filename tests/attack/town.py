@@ -239,5 +239,3 @@ def in_plain(text: str) -> str:
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
-
-

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from incidents import notices
 from incidents.models import NoticeVersion
@@ -182,3 +183,82 @@ def test_the_commands_answer_for_the_cast(portal):
     everybody = json.loads(portal.manage("exposure", "2024-02-tiers-payant", "--json"))
     assert {one["operator"] for one in everybody["operators"]} == {"VIAMEDIS", "ALMERYS"}
     assert "as written" in portal.manage("verify_audit")
+
+
+REASON = "Rappelé au numéro du dossier, il ne voit plus ses décomptes."
+
+
+def test_support_sees_a_members_space_read_only_and_leaves_it(person, page, portal, axe):
+    agent = person(page, "support")
+    agent.signs_in_to_work()
+    page.goto(f"{portal.url}/admin/members/member/?q=kerv")
+    page.get_by_role("link", name="10000001").click()
+    agent.sees("Ce qui ne prouve pas l'identité d'un appelant", "Numéro de sécurité sociale")
+    press(page, "Voir son espace")
+    axe(page, preload=False)
+    page.get_by_label("Motif").fill(REASON)
+    page.get_by_role("button", name="Confirmer").click()
+    page.wait_for_url("**/espace/")
+    agent.sees("Vous lisez l'espace de Antoine Kervella", "Bonjour Antoine Kervella")
+    axe(page)
+    page.goto(f"{portal.url}/incidents/2024-02-tiers-payant/")
+    agent.sees("L'adhérent verra ici le bouton")
+    assert not portal.sql("SELECT 1 FROM incidents_acknowledgement")
+    assert page.goto(f"{portal.url}/espace/securite/").status == 403
+    page.goto(f"{portal.url}/espace/")
+    press(page, "Quitter son espace")
+    page.wait_for_url("**/admin/members/member/*/change/")
+    assert page.goto(f"{portal.url}/espace/").status == 403
+    told = portal.sql(
+        "SELECT count(*) FROM members_auditevent WHERE action = 'support.page_viewed'"
+        " AND user_id <> actor_id"
+    )
+    assert told[0][0] >= 3
+
+
+def test_a_colleague_is_welcomed_by_one_and_confirmed_before_he_works(
+    person, new_page, portal, axe
+):
+    with portal.orm():
+        lead = User.objects.get(identifiant="support")
+        lead.user_permissions.add(
+            *Permission.objects.filter(codename__in=["enrol_staff", "view_staffenrolment"])
+        )
+    welcomer = person(new_page(), "support")
+    welcomer.signs_in_to_work("/admin/members/staffenrolment/ouvrir/")
+    desk = welcomer.page
+    desk.goto(f"{portal.url}/admin/members/staffenrolment/ouvrir/")
+    axe(desk, preload=False)
+    desk.get_by_label("Identifiant").fill("noe.cariou")
+    desk.get_by_label("Nom affiché").fill("Noé Cariou")
+    desk.get_by_label("Adresse e-mail").fill("noe@exemple.invalid")
+    desk.get_by_label("Assistance", exact=True).check()
+    desk.get_by_role("button", name="Créer le code d'arrivée").click()
+    ticket = desk.locator("strong code").inner_text()
+
+    page = new_page(viewport={"width": 320, "height": 700}, java_script_enabled=False)
+    page.goto(f"{portal.url}/equipe/arrivee/")
+    axe(page)
+    page.get_by_label("Identifiant").fill("noe.cariou")
+    page.get_by_label("Code d'arrivée").fill(ticket.lower())
+    page.get_by_role("button", name="Continuer").click()
+    page.wait_for_url("**/equipe/arrivee/compte/")
+    axe(page)
+    noe = person(page, "noe.cariou")
+    page.get_by_label("Nouveau mot de passe").fill("sept casiers bien amarrés")
+    page.get_by_label("Le même").fill("sept casiers bien amarrés")
+    page.get_by_label(re.compile("^Code")).fill(noe.shows_code())
+    page.get_by_role("button", name="Enregistrer").click()
+    noe.sees("Presque terminé")
+
+    desk.goto(f"{portal.url}/admin/members/staffenrolment/")
+    desk.get_by_role("link", name="noe.cariou").click()
+    press(desk, "Confirmer")
+    axe(desk, preload=False)
+    desk.get_by_role("button", name="Je confirme").click()
+    welcomer.sees("Le compte est ouvert.")
+    page.goto(f"{portal.url}/connexion/")
+    page.get_by_label("Identifiant").fill("noe.cariou")
+    page.get_by_label("Mot de passe").fill("sept casiers bien amarrés")
+    page.get_by_role("button", name="Continuer").click()
+    page.wait_for_url("**/connexion/code/")

@@ -86,7 +86,7 @@ def test_a_typing_error_in_the_new_one_costs_no_try_of_the_present_one(inside):
 
 
 def test_guessing_the_present_one_from_a_borrowed_session_is_bounded(settings, inside):
-    settings.LIMITS = {**settings.LIMITS, "PASSWORD_FAILURES_PAIR": 2}
+    settings.LIMITS = {**settings.LIMITS, "PASSWORD_FAILURES_KNOWN": 2}
     for _ in range(2):
         inside("pas le bon")
     assert "Trop d'essais" in inside().content.decode().replace("&#x27;", "'")
@@ -105,7 +105,7 @@ def test_a_busy_gate_says_so_and_changes_nothing(claire, inside, monkeypatch):
 def test_of_four_changes_at_once_one_is_done(rf, monkeypatch):
     claire = make_member()
     monkeypatch.setattr(password_change, "update_session_auth_hash", lambda request, user: None)
-    monkeypatch.setattr(password_change.sessions, "end_others", lambda request: 0)
+    monkeypatch.setattr(password_change.sessions, "end_all", lambda user, but: 0)
 
     def change():
         request = rf.post(PATH)

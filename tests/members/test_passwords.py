@@ -1,7 +1,10 @@
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.forms import PasswordInput
 
+from members.forms import NewPasswordFields, PasswordForm, SignInForm
+from members.stepup import StepUpForm
 from tests.members.conftest import PASSWORD
 
 
@@ -35,3 +38,13 @@ def test_short_common_and_personal_ones_are_refused_in_french(claire, password, 
     with pytest.raises(ValidationError) as refused:
         validate_password(password, claire.user)
     assert why in " ".join(refused.value.messages)
+
+
+@pytest.mark.parametrize("form", [SignInForm, PasswordForm, NewPasswordFields, StepUpForm])
+def test_every_password_field_hides_it_keeps_it_whole_and_lets_managers_in(form):
+    fields = [field for name, field in form.base_fields.items() if "password" in name]
+    assert fields
+    for field in fields:
+        assert isinstance(field.widget, PasswordInput)
+        assert not field.strip, "spaces at both ends are part of it"
+        assert field.widget.attrs["autocomplete"] in ("current-password", "new-password")

@@ -107,3 +107,55 @@ def test_the_code_names_only_documents_that_exist():
         for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text(encoding="utf-8"))
     }
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+# The grid of docs/architecture.md: the head of a column is a folder, its cells name files of it.
+
+
+def grid() -> list[tuple[str, str]]:
+    """(folder, name) of every name in the tables of the grid; the name of a whole folder ends with /."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.partition("## The grid\n")[2].partition("\n## ")[0]
+    named, folders = [], []
+    for line in section.splitlines():
+        cells = [re.findall(r"`([^`]+)`", cell) for cell in line.strip("|").split("|")]
+        if line.startswith("| topic "):
+            folders = [cell[0] if cell else "" for cell in cells]
+        elif line.startswith("| "):
+            named += [
+                (folder, name)
+                for folder, names in zip(folders, cells, strict=True)
+                for name in names
+            ]
+    return named
+
+
+def test_every_name_in_the_grid_exists():
+    assert len(grid()) > 150
+    wrong = [
+        folder + name
+        for folder, name in grid()
+        if not (ROOT / folder / (name if name.endswith("/") else f"{name}.py")).exists()
+    ]
+    assert not wrong
+
+
+def test_every_module_has_a_cell_in_the_grid():
+    """Whoever writes a module says of which topic it is. (docs/architecture.md, « The grid »)"""
+    files = {f"{folder}{name}.py" for folder, name in grid() if not name.endswith("/")}
+    folders = tuple(folder + name for folder, name in grid() if name.endswith("/"))
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("members", "incidents", "portal")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py" and "migrations" not in path.parts
+    }
+    assert not sorted(one for one in modules - files if not one.startswith(folders))
+
+
+def test_no_two_decisions_share_a_number_and_each_is_listed():
+    names = [path.name for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
+    numbers = [int(name[:4]) for name in names]
+    assert numbers == list(range(1, len(names) + 1))
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\(([^)]+)\)", index) == names

@@ -23,7 +23,19 @@ def test_the_token_of_a_link_is_not_in_the_log(name):
     assert line.endswith("/17-…/")
 
 
-@pytest.mark.parametrize("mangled", [TOKEN[:-2], TOKEN + "0", TOKEN.upper()])
+MANGLED = [
+    TOKEN[:-2],
+    TOKEN[:20],
+    TOKEN + "0",
+    TOKEN.upper(),
+    TOKEN.replace("-", ""),
+    TOKEN[2:],
+    TOKEN.replace("-", "-\\xe9"),
+    TOKEN.replace("17", "\N{ARABIC-INDIC DIGIT THREE}"),
+]
+
+
+@pytest.mark.parametrize("mangled", MANGLED)
 def test_nor_is_what_a_mail_program_made_of_it(mangled):
     assert "0a0a" not in printed("Gone: /alerte/%s/", mangled).lower()
 
