@@ -8,13 +8,12 @@ import os
 import pytest
 
 from tests.attack.leaks import leaks
-from tests.attack.town import Town
+from tests.attack.town import PROCESSES, Town
 from tests.services.plugin import redis_numbers
 from tests.services.portal import Portal
 from tests.services.smtp import SmtpStandIn
 from tests.services.twilio import TwilioStandIn
 
-PROCESSES = 2
 ROW = "attack"
 
 

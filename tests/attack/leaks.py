@@ -42,4 +42,4 @@ def leaks(town: Town) -> list[str]:
 
 def _alone(code: str) -> str:
     """Six digits by themselves: not part of a number, of a fraction of a second or of a digest."""
-    return rf"(?<![\w.+/=-]){code}(?![\w+/=-])"
+    return rf"(?<![\w.+/-]){code}(?![\w+/=])"

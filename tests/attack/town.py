@@ -21,6 +21,7 @@ from tests.attack.stranger import Browser
 from tests.members.test_letters import code_in
 from tests.services.processes import wait_until
 
+PROCESSES = 2  # of the web server
 LONG = os.environ.get("ATTACK") == "long"
 PASSWORD = "sept mouettes sur le môle"
 NEW_PASSWORD = "huit cormorans au large"

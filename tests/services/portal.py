@@ -215,8 +215,11 @@ class Portal:
 
     def flush_redis(self):
         if self.env["REDIS_URL"]:
-            with redis.Redis.from_url(self.env["REDIS_URL"]) as client:
+            with self.broker() as client:
                 client.flushdb()
+
+    def broker(self) -> redis.Redis:
+        return redis.Redis.from_url(self.env["REDIS_URL"])
 
     def logs(self) -> str:
         """All that the web server, the workers and the commands have printed."""
@@ -243,7 +246,7 @@ class Portal:
             b"zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
             b"stream": lambda client, key: client.xrange(key),
         }
-        with redis.Redis.from_url(self.env["REDIS_URL"]) as client:
+        with self.broker() as client:
             return "\n".join(
                 f"{key} {readers[kind](client, key)}"
                 for key in client.scan_iter()
