@@ -11,7 +11,7 @@ from portal.demo import people
 from tests.attack.stranger import Answer, main_of
 from tests.attack.town import LONG, NEW_PASSWORD, PASSWORD, type_password
 
-SAMPLES = 150 if LONG else 12
+SAMPLES = 150 if LONG else 8
 MISSING = "citoyen99999"  # as long as the identifiants of the others
 SUPPORT = "support"
 
