@@ -158,6 +158,7 @@ def test_who_says_not_me_ends_every_session_and_the_old_password(town, verdict):
 
 def test_a_cancelled_change_of_phone_comes_back_in_no_way(town, verdict):
     link, holder = sent(town, PHONE_CANCEL)
+    assert "Annuler ce changement" in holder.get("/espace/securite/telephone/").said
     assert use(town, link).status == 200
     page = holder.get("/espace/securite/telephone/").said
     code = holder.post("/espace/securite/telephone/code/", {"code": "000000"})
