@@ -13,6 +13,7 @@ from incidents.fingerprint import fingerprint
 from incidents.models import Acknowledgement, NoticeVersion
 from members import audit
 from members.models import Member
+from members.prepared import Prepared, Slot
 
 
 class NotShown(Exception):
@@ -42,21 +43,23 @@ class Reading:
 
 def readings(user) -> list[Reading]:
     """What the member behind `user` has acknowledged, the latest first. One statement."""
-    rows = (
-        Acknowledgement.objects.acknowledged()
-        .with_counts()
-        .filter(member__user=user)
-        .order_by("-acknowledged_at")
-        .values_list(
-            "version",
-            "version__headline",
-            "version__number",
-            "version__incident__reference",
-            "acknowledged_at",
-            "counts",
-        )
+    return [Reading(*row) for row in _readings.all(user=user.pk)]
+
+
+_readings = Prepared(
+    Acknowledgement.objects.acknowledged()
+    .with_counts()
+    .filter(member__user=Slot("user"))
+    .order_by("-acknowledged_at")
+    .values_list(
+        "version",
+        "version__headline",
+        "version__number",
+        "version__incident__reference",
+        "acknowledged_at",
+        "counts",
     )
-    return [Reading(*row) for row in rows]
+)
 
 
 def counting(rows: Iterable, reference: str):

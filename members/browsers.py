@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db.models import DateTimeField, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from members.addresses import browser, client_address, shown_prefix
 from members.limits import limit
 from members.models import KnownBrowser, User
+from members.prepared import Prepared, Slot
 
 REFRESH_AFTER = timedelta(days=1)
 MOST_COOKIES = 8  # accounts that share one browser; more are not looked at
+DIGESTS = [f"digest_{number}" for number in range(MOST_COOKIES)]
 
 
 @dataclass(frozen=True)
@@ -36,35 +38,41 @@ class Acquaintance:
 STRANGER = Acquaintance()
 
 
-def accounts_with_browser(request):
-    """Accounts, each with the `browser_digest` by which it knows this browser, and since when it was
-    last noted. No statement of its own, and nothing asked of a browser without any token."""
+def brought_by(request) -> dict:
+    """The values of `with_browser`'s slots: what this browser shows, now."""
     tokens = [
         token
         for name, token in request.COOKIES.items()
         if name.startswith(settings.BROWSER_COOKIE_PREFIX)
-    ][:MOST_COOKIES]
-    if not tokens:
-        return User.objects.all()
-    met = KnownBrowser.objects.live().filter(
-        user=OuterRef("pk"), digest__in=[_digest(token) for token in tokens]
+    ]
+    digests = dict(zip(DIGESTS, map(_digest, tokens), strict=False))
+    return {"browser_at": timezone.now(), **dict.fromkeys(DIGESTS, ""), **digests}
+
+
+def with_browser(accounts: QuerySet) -> QuerySet:
+    """Accounts, each with the `browser_digest` by which it knows this browser, and since when it was
+    last noted; None for a stranger's. To be prepared: its slots are filled by `brought_by`."""
+    met = KnownBrowser.objects.live(Slot("browser_at", DateTimeField())).filter(
+        user=OuterRef("pk"), digest__in=[Slot(name) for name in DIGESTS]
     )
-    return User.objects.annotate(
+    return accounts.annotate(
         browser_digest=Subquery(met.values("digest")[:1]),
         browser_seen_at=Subquery(met.values("last_seen_at")[:1]),
     )
 
 
 def acquaintance(user: User | None) -> Acquaintance:
-    """What `accounts_with_browser` found for `user`."""
-    digest = getattr(user, "browser_digest", None)
-    if not digest:
+    """What `with_browser` found for `user`."""
+    if user is None or not user.browser_digest:
         return STRANGER
-    return Acquaintance(digest, timezone.now() - user.browser_seen_at < REFRESH_AFTER)
+    return Acquaintance(user.browser_digest, timezone.now() - user.browser_seen_at < REFRESH_AFTER)
 
 
 def acquaintance_of(request, user: User) -> Acquaintance:
-    return acquaintance(accounts_with_browser(request).filter(pk=user.pk).first())
+    return acquaintance(_account.first(id=user.pk, **brought_by(request)))
+
+
+_account = Prepared(with_browser(User.objects.filter(pk=Slot("id"))))
 
 
 def remember(request, user: User, digest: str = "") -> None:

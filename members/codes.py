@@ -22,6 +22,7 @@ from members.limits import limit
 from members.models import Challenge, Passkey, SmsDevice, SmsMessage
 from members.models.challenge import Purpose, binding_digest, phone_digest
 from members.models.sms import Channel
+from members.prepared import Prepared, Slot
 
 CLAIM_ROUNDS = 4
 LIFE_TO_SEND = 60  # seconds a code must still live to be worth a text
@@ -166,29 +167,26 @@ def _send_hits(
 def waiting(challenge_id: int, binding: str) -> Challenge | None:
     """The challenge of this browser, with its account, its device and whether a passkey is kept
     (`has_passkey`). One statement."""
-    return _of_this_browser(challenge_id, binding).first()
+    return _waiting.first(id=challenge_id, binding=binding_digest(binding))
 
 
 def shown(challenge_id: int, binding: str) -> Challenge | None:
     """As `waiting`, with the `text_state` and the `text_problem` of its last text for the page."""
-    text = SmsMessage.objects.filter(challenge=OuterRef("pk")).order_by("-created_at")
-    return (
-        _of_this_browser(challenge_id, binding)
-        .annotate(
-            text_state=Subquery(text.values("state")[:1]),
-            text_problem=Subquery(text.values("problem")[:1]),
-        )
-        .first()
-    )
+    return _shown.first(id=challenge_id, binding=binding_digest(binding))
 
 
-def _of_this_browser(challenge_id: int, binding: str):
-    passkeys = Passkey.objects.live().filter(user=OuterRef("user"))
-    return (
-        Challenge.objects.select_related("user__member", "user__sms_device")
-        .filter(pk=challenge_id, binding=binding_digest(binding))
-        .annotate(has_passkey=Exists(passkeys))
+_waiting = Prepared(
+    Challenge.objects.select_related("user__member", "user__sms_device")
+    .filter(pk=Slot("id"), binding=Slot("binding"))
+    .annotate(has_passkey=Exists(Passkey.objects.live().filter(user=OuterRef("user"))))
+)
+_last_text = SmsMessage.objects.filter(challenge=OuterRef("pk")).order_by("-created_at")
+_shown = Prepared(
+    _waiting.queryset.annotate(
+        text_state=Subquery(_last_text.values("state")[:1]),
+        text_problem=Subquery(_last_text.values("problem")[:1]),
     )
+)
 
 
 def wait_until(device: SmsDevice) -> datetime | None:

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import F
+from django.db.models import DateField, F
 from django.utils import timezone
 
 from members.models import Adhesion, AyantDroit, Contract, Holding, Member
 from members.models.category import DataCategory
 from members.models.period import FOREVER
+from members.prepared import Prepared, Slot
 
 
 @dataclass(frozen=True)
@@ -99,21 +100,9 @@ def _holds(since: date, until: date | None, day: date) -> bool:
 
 def covers(member: Member) -> list[Cover]:
     """The adhésions of `member`, the latest first, each with its contract and operators. One statement."""
-    rows = (
-        Adhesion.objects.filter(member=member)
-        .select_related("contract__employer")
-        .annotate(
-            operator=F("contract__delegations__operator__name"),
-            operator_id=F("contract__delegations__operator_id"),
-            delegated_from=F("contract__delegations__start"),
-            delegated_until=F("contract__delegations__end"),
-            categories=F("contract__delegations__categories"),
-        )
-        .order_by("-start", "pk", "-delegated_from")
-    )
     today = timezone.localdate()
     found: dict[int, Cover] = {}
-    for row in rows:
+    for row in _adhesions.all(member=member.pk):
         contract = row.contract
         cover = found.setdefault(
             row.pk,
@@ -144,6 +133,20 @@ def covers(member: Member) -> list[Cover]:
     return list(found.values())
 
 
+_adhesions = Prepared(
+    Adhesion.objects.filter(member=Slot("member"))
+    .select_related("contract__employer")
+    .annotate(
+        operator=F("contract__delegations__operator__name"),
+        operator_id=F("contract__delegations__operator_id"),
+        delegated_from=F("contract__delegations__start"),
+        delegated_until=F("contract__delegations__end"),
+        categories=F("contract__delegations__categories"),
+    )
+    .order_by("-start", "pk", "-delegated_from")
+)
+
+
 def contract_to_call(member: Member) -> Contract | None:
     """The contract whose phone answers `member`: the present one, else the last that ended, else the
     next. Of several present ones, the latest. One statement."""
@@ -162,7 +165,7 @@ def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     """The member, then his ayants droit of today, eldest first. One statement."""
     today = timezone.localdate()
     ends = [cover.until for cover in covers]
-    family = list(AyantDroit.objects.filter(member=member).on(today))
+    family = _ayants_droit.all(member=member.pk, today=today)
     born = Counter(person.birth_date for person in [member, *family])
 
     def covered(person: Member | AyantDroit, since: date | None, until: date | None):
@@ -182,6 +185,11 @@ def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
         until=None if not ends or None in ends else max(ends),
     )
     return [himself, *(covered(person, person.start, person.end) for person in family)]
+
+
+_ayants_droit = Prepared(
+    AyantDroit.objects.filter(member=Slot("member")).on(Slot("today", DateField()))
+)
 
 
 def places(member: Member) -> list[PersonPlaces]:

@@ -9,8 +9,10 @@ from django.utils.crypto import salted_hmac
 
 from members.gate import Busy, password_gate
 from members.models import User
+from members.prepared import Prepared, Slot
 
 LARGEST_DRAW = 40  # bits: more accounts than there will ever be
+KEYS = [f"key_{bits}" for bits in range(1, LARGEST_DRAW)]
 
 
 def verify(read: User | None, password: str) -> bool:
@@ -18,9 +20,9 @@ def verify(read: User | None, password: str) -> bool:
     return check_password(password, read.password if read else make_password(None))
 
 
-def named_or_drawn(accounts: QuerySet, identifiant: str) -> User | None:
+def named_or_drawn(accounts: Prepared[User], identifiant: str, **values) -> User | None:
     """The account of that name or, for an unknown one, another account whose hash to verify instead. One
-    statement.
+    statement, made ready by `drawing`; `values` fill slots of its caller's.
 
     While the cost of hashes changes, some accounts still have the old one. An unknown name then costs
     what an account costs: one is drawn by a keyed digest, the same each time for the same name, and each
@@ -28,16 +30,19 @@ def named_or_drawn(accounts: QuerySet, identifiant: str) -> User | None:
     """
     digest = salted_hmac("members.password_check", identifiant, algorithm="sha256").digest()
     drawn = int.from_bytes(digest[:8])
+    keys = {name: drawn % 2**bits for bits, name in enumerate(KEYS, start=1)}
+    return accounts.first(identifiant=identifiant, **keys, **values)
+
+
+def drawing(accounts: QuerySet) -> Prepared[User]:
+    """What `named_or_drawn` asks: the account named, else one of `accounts` by the keys drawn."""
     # Of these, the largest that exists: a draw among all keys up to the last one. The last one itself
     # stands in where none of them exists.
-    keys = [drawn % 2**bits for bits in range(1, LARGEST_DRAW)]
+    drawn = Q(pk__in=[Slot(name) for name in KEYS])
+    named = Q(identifiant=Slot("identifiant"))
     last = Subquery(User.objects.order_by("-pk").values("pk")[:1])
-    rank = Case(When(identifiant=identifiant, then=0), When(pk__in=keys, then=1), default=2)
-    return (
-        accounts.filter(Q(identifiant=identifiant) | Q(pk__in=keys) | Q(pk=last))
-        .order_by(rank, "-pk")
-        .first()
-    )
+    rank = Case(When(named, then=0), When(drawn, then=1), default=2)
+    return Prepared(accounts.filter(named | drawn | Q(pk=last)).order_by(rank, "-pk")[:1])
 
 
 def renew(user: User, password: str) -> None:

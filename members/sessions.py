@@ -11,13 +11,14 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
 from members.addresses import browser, client_address, shown_prefix
 from members.limits import limit
 from members.models import Session, User
+from members.prepared import Prepared, Slot
 
 KEY_LENGTH = 32
 STAFF = "staff"  # mark in the data of a colleague's session: his idle time is another one
@@ -41,11 +42,7 @@ class SessionStore(SessionBase):
 
     def load(self):
         now = timezone.now()
-        self.row = (
-            Session.objects.select_related("user__member", "user__sms_device")
-            .filter(_not_over(now), pk=_digest(self.session_key))
-            .first()
-        )
+        self.row = _with_account.first(key=_digest(self.session_key), now=now, oldest=_oldest(now))
         if self.row is None:
             self._session_key = None
             return {}
@@ -133,13 +130,24 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls):
-        Session.objects.exclude(_not_over(timezone.now())).delete()
+        now = timezone.now()
+        Session.objects.exclude(_not_over(now, _oldest(now))).delete()
 
 
-def _not_over(now: datetime) -> Q:
+def _not_over(now: datetime | Slot, oldest: datetime | Slot) -> Q:
     """Awake, or asleep and not as old as any session may become."""
-    oldest = now - timedelta(seconds=limit("SESSION_ABSOLUTE"))
     return Q(expires_at__gt=now) | Q(user__isnull=False, started_at__gt=oldest)
+
+
+def _oldest(now: datetime) -> datetime:
+    return now - timedelta(seconds=limit("SESSION_ABSOLUTE"))
+
+
+_with_account = Prepared(
+    Session.objects.select_related("user__member", "user__sms_device").filter(
+        _not_over(Slot("now", DateTimeField()), Slot("oldest", DateTimeField())), pk=Slot("key")
+    )
+)
 
 
 def _expiry(data: dict, now: datetime, started_at: datetime) -> datetime:
@@ -199,7 +207,8 @@ def _holder(session: SessionStore) -> User | None:
 
 def of(user) -> QuerySet:
     """The sessions of `user` that are not over, the latest seen first."""
-    return Session.objects.filter(_not_over(timezone.now()), user=user).order_by("-seen_at")
+    now = timezone.now()
+    return Session.objects.filter(_not_over(now, _oldest(now)), user=user).order_by("-seen_at")
 
 
 def is_current(session: Session, request) -> bool:

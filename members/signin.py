@@ -70,7 +70,7 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
     """
     identifiant = User.objects.normalize_identifiant(identifiant)
     with password_gate.passage():
-        read = password_check.named_or_drawn(_accounts(request), identifiant)
+        read = password_check.named_or_drawn(_accounts, identifiant, **browsers.brought_by(request))
         user = read if read and read.identifiant == identifiant else None
         known = browsers.acquaintance(user)
         hits = _password_hits(identifiant, client_address(request), known.digest)
@@ -133,14 +133,12 @@ def _password_hits(identifiant: str, address: str, browser: str) -> list[throttl
     ]
 
 
-def _accounts(request):
-    """Accounts with their phone, their device for texts, whether they have an app and know this browser."""
-    apps = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
-    return (
-        browsers.accounts_with_browser(request)
-        .select_related("member", "sms_device")
-        .annotate(has_app=Exists(apps))
+# Accounts with their phone, their device for texts, whether they have an app and know this browser
+_accounts = password_check.drawing(
+    browsers.with_browser(User.objects.select_related("member", "sms_device")).annotate(
+        has_app=Exists(TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True))
     )
+)
 
 
 def _second_factor(user: User) -> str:

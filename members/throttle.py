@@ -10,6 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from django.db import connection
 from django.utils.crypto import salted_hmac
@@ -83,7 +84,7 @@ class Hit:
     subject: str
     change: int = 1
 
-    @property
+    @cached_property
     def key(self) -> str:
         return salted_hmac(
             "members.throttle", f"{self.rule.name}\0{self.subject}", algorithm="sha256"

@@ -52,6 +52,7 @@ def empty_cache():
     from incidents import cached
 
     cached._ask_from = 0.0  # a cache that failed in one test does not rest in the next
+    cached.forget_near()
     cache.clear()
 
 

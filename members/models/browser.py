@@ -5,8 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class KnownBrowserQuerySet(models.QuerySet):
-    def live(self):
-        return self.filter(revoked_at__isnull=True, expires_at__gt=timezone.now())
+    def live(self, now=None):
+        """Those still known, now or at the moment that a query names."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=now or timezone.now())
 
 
 class KnownBrowser(models.Model):

@@ -58,6 +58,7 @@ def test_so_does_the_public_page_of_an_incident(browser, away, february_2024):
 def test_the_session_goes_on_once_the_database_is_back(browser):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("members.sessions.Session.objects", Broken())
+        patch.setattr("members.sessions._with_account", Broken())
         assert browser.get("/connexion/").status_code == 200
     assert "Me déconnecter" in browser.get("/espace/").content.decode()
 
@@ -81,6 +82,7 @@ def test_what_needs_to_know_who_asks_says_503(browser, away, method, path):
 def test_nobody_is_signed_out_without_an_event(browser):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("members.sessions.Session.objects", Broken())
+        patch.setattr("members.sessions._with_account", Broken())
         assert browser.post("/deconnexion/").status_code == 503
     assert not AuditEvent.objects.filter(action="session.ended").exists()
     assert browser.get("/espace/").status_code == 200
