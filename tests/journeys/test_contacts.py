@@ -25,6 +25,7 @@ class Walk:
         self.person, self.page, self.axe, self.twilio = person, page, axe, twilio
 
     def looks(self):
+        self.page.wait_for_load_state()  # a click returns before its page is whole
         assert overflow(self.page) <= 0, self.page.url
         self.axe(self.page)
 
