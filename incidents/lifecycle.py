@@ -25,12 +25,15 @@ def change(incident: Incident, fields: dict[str, Any]) -> None:
         raise Moved
 
 
+def _hold(incident: Incident) -> None:
+    """Keeps its row until the transaction ends: people who write at once come one after the other."""
+    change(incident, {})
+
+
 def change_target(target: Target, names: Iterable[str], *, by=None, request=None) -> None:
     """Writes the fields `names` of `target`; the trail keeps what they said before. Raises Moved."""
     with transaction.atomic():
-        change(
-            target.incident, {}
-        )  # the row is ours until the end: changes come one after the other
+        _hold(target.incident)
         names = list(names)
         known = Target.objects.get(pk=target.pk)
         before = {name: getattr(known, name) for name in names}
@@ -71,7 +74,7 @@ def record_claim(
     """
     said = {"state": state, "source": source, "stated_on": stated_on}
     with transaction.atomic():
-        change(target.incident, {})  # people who record at once come one after the other
+        _hold(target.incident)
         before = Claim.objects.live().filter(target=target, category=category).first()
         if before and said == {name: getattr(before, name) for name in said}:
             return before

@@ -157,9 +157,7 @@ class Page:
     updates: list[Update]
     groups: list[GroupView] = field(default_factory=list)
     acknowledged_at: datetime | None = None
-    acknowledged_number: int | None = (
-        None  # the version that he read, which this one may only correct
-    )
+    acknowledged_number: int | None = None  # of the version read, which this one may only correct
     fingerprint: str = ""
     is_preview: bool = False
 

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from django.utils import timezone
 
 from members.models import AuditEvent
+from members.spreadsheets import cell
 
 COLUMNS = (
     "id",
@@ -57,17 +58,10 @@ def lines(first: date, last: date, kind: str) -> Iterator[str]:
     yield _csv(COLUMNS)
     for row in rows(first, last):
         details = json.dumps(row["details"], ensure_ascii=False, sort_keys=True)
-        yield _csv([_safe(value) for value in (row | {"details": details}).values()])
+        yield _csv([cell(value) for value in (row | {"details": details}).values()])
 
 
 def _csv(values) -> str:
     line = io.StringIO()
     csv.writer(line, delimiter=";").writerow(values)
     return line.getvalue()
-
-
-def _safe(value):
-    """A browser's name may begin with what a spreadsheet would run as a formula."""
-    return (
-        f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
-    )

@@ -6,14 +6,14 @@ docs/decisions/0022-contacts-and-recovery.md)
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from members import alerts, audit, confirmation, emails, links, phones, sessions, throttle
 from members.addresses import client_address, counted_address
+from members.days import day, hour
 from members.limits import limit
 from members.models import EmailChange, Member, OneTimeLink, PhoneChange, SmsDevice, User
 from members.models.challenge import Purpose
@@ -22,9 +22,8 @@ from members.models.link import LinkPurpose
 
 log = logging.getLogger(__name__)
 
-SESSION_KEY = (
-    "phone_change"  # {"phone": typed} until the present phone answers, then {"change": id}
-)
+# Holds {"phone": typed} until the present phone answers, then {"change": id}.
+SESSION_KEY = "phone_change"
 BATCH = 500
 
 
@@ -133,7 +132,7 @@ def confirm_phone(change: PhoneChange, *, request) -> None:
         request=request,
         link=links.make(user, LinkPurpose.CANCEL_PHONE, phone_change=change),
         phone=change.new_phone_masked,
-        serves_from=_in_words(change.serves_from),
+        serves_from=f"{day(change.serves_from)} à {hour(change.serves_from)}",
     )
 
 
@@ -191,14 +190,6 @@ def _record(action: str, change: PhoneChange, request, **details) -> None:
     audit.record(
         action, user=change.user, request=request, phone=phones.masked(change.new_phone), **details
     )
-
-
-def _in_words(moment: datetime) -> str:
-    """« 1er décembre 2026 à 8 h 05 »."""
-    local = timezone.localtime(moment)
-    day = date_format(local, "j F Y")
-    day = day.replace("1 ", "1er ", 1) if local.day == 1 else day
-    return f"{day} à {local.hour} h {local.minute:02}"
 
 
 # ---------------------------------------------------------------------------------------- e-mail

@@ -10,6 +10,9 @@ from members import letters, phones
 from members.limits import limit
 from members.models import User
 
+FROM_PAPER = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+A_NAME = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+
 
 class SignInForm(forms.Form):
     """What was typed, whole: whether it opens is `members.signin`'s to say."""
@@ -71,9 +74,7 @@ class IdentifiantForm(forms.Form):
     identifiant = forms.CharField(
         label=_("Identifiant"),
         max_length=64,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=A_NAME),
         error_messages={
             "required": _("Saisissez votre identifiant."),
             "max_length": _("Un identifiant ne dépasse pas 64 caractères."),
@@ -189,9 +190,7 @@ class LongCodeForm(forms.Form):
 
     code = forms.CharField(
         max_length=64,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=FROM_PAPER),
         error_messages={
             "required": _("Saisissez le code."),
             "max_length": _("Un code ne dépasse pas 64 caractères."),
@@ -208,9 +207,7 @@ class TicketForm(IdentifiantForm):
     ticket = forms.CharField(
         label=_("Code d'arrivée"),
         max_length=40,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=FROM_PAPER),
         error_messages={"required": _("Saisissez le code d'arrivée.")},
     )
 
@@ -270,9 +267,7 @@ class MemberNumberForm(forms.Form):
         label=_("Numéro d'adhérent"),
         max_length=40,
         help_text=_("Il est inscrit sur votre carte de tiers payant et sur nos courriers."),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=FROM_PAPER),
     )
 
     def __init__(self, *args, **kwargs):
@@ -296,9 +291,7 @@ class LetterForm(MemberNumberForm):
         label=_("Code du courrier"),
         max_length=40,
         help_text=_("10 lettres et chiffres. Avec ou sans tiret, en majuscules ou non."),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=FROM_PAPER),
     )
 
     def __init__(self, *args, **kwargs):
@@ -331,9 +324,7 @@ class FirstPasswordForm(NewPasswordFields):
         help_text=_(
             "Pour vous connecter. Gardez votre numéro d'adhérent, ou choisissez-en un autre."
         ),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=A_NAME),
         error_messages={
             "required": _("Choisissez un identifiant."),
             "max_length": _("Un identifiant ne dépasse pas 64 caractères."),

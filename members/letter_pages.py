@@ -12,7 +12,6 @@ from textwrap import wrap
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
@@ -20,6 +19,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from members.days import day
 from members.models.recovery import LetterPurpose
 
 PLAIN, BOLD = "Vera", "VeraBd"
@@ -72,7 +72,7 @@ def _page(canvas: Canvas, letter: Letter) -> None:
         canvas.line(4 * mm, A4[1] - fold * mm, 8 * mm, A4[1] - fold * mm)
     # below the first fold: nothing of this can slip into the window
     y = 105
-    y = _paragraph(canvas, y, _("Le %(day)s") % {"day": _day(letter.made_on)})
+    y = _paragraph(canvas, y, _("Le %(day)s") % {"day": day(letter.made_on)})
     subject, greeting, opening, steps = _words(letter)
     y = _paragraph(canvas, y + 3, subject, BOLD)
     y = _paragraph(canvas, y + 3, greeting)
@@ -82,7 +82,7 @@ def _page(canvas: Canvas, letter: Letter) -> None:
     y = _boxed(canvas, y + 3, letter)
     for sentence in (
         _("Ce code sert une seule fois, jusqu'au %(day)s inclus.")
-        % {"day": _day(letter.valid_through)},
+        % {"day": day(letter.valid_through)},
         _(
             "Ne le donnez à personne. Nous ne vous le demanderons jamais, ni par téléphone, ni par e-mail."
         ),
@@ -151,10 +151,6 @@ def _words(letter: Letter) -> tuple[str, str, str, list[str]]:
 
 def _site(view: str) -> str:
     return settings.PUBLIC_URL.partition("://")[2] + reverse(view)
-
-
-def _day(day: date) -> str:
-    return date_format(day, "j F Y")
 
 
 def _paragraph(canvas: Canvas, y: float, text: str, font: str = PLAIN) -> float:

@@ -4,20 +4,16 @@ A code exists in the PDF that is handed to the printer and nowhere else: the dat
 digest, so a letter is never printed twice with the same code. (docs/decisions/0021-first-sign-in.md)
 """
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from members import audit, letter_pages
+from members import audit, letter_pages, sealing
 from members.limits import limit
 from members.models import LetterCode, Member, User
 from members.models.recovery import LetterPurpose
@@ -75,16 +71,9 @@ def use(letter: LetterCode) -> None:
         raise LetterRefused
 
 
-def check(member: Member | None, purpose: LetterPurpose, typed: str) -> LetterCode:
-    """As `recognise`, used up at once: of many right codes at once, one passes."""
-    letter = recognise(member, purpose, typed)
-    use(letter)
-    return letter
-
-
 def _digest(member_id: int, purpose: str, code: str) -> str:
     message = f"letter\0{purpose}\0{member_id}\0{code}".encode()
-    return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).hexdigest()
+    return sealing.peppered(message).hex()
 
 
 # --------------------------------------------------------------------------------------- printing
@@ -138,7 +127,7 @@ def print_batch(members: Iterable[Member], purpose: LetterPurpose, by: User | No
 
 
 def _letter(member: Member, purpose: LetterPurpose, by: User | None) -> letter_pages.Letter:
-    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    code = get_random_string(LENGTH, ALPHABET)
     now = timezone.now()
     member.letter_codes.filter(purpose=purpose).cancel()
     letter = LetterCode.objects.create(

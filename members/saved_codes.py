@@ -4,14 +4,10 @@ Random, 78 bits each, so that a keyed digest is enough to keep: nobody tries the
 once, by the answer to the request that made them. (NIST SP 800-63B-4 §3.1.2, « look-up secrets »)
 """
 
-import hashlib
-import hmac
-import secrets
-
-from django.conf import settings
 from django.db import transaction
+from django.utils.crypto import get_random_string
 
-from members import alerts, audit
+from members import alerts, audit, sealing
 from members.limits import limit
 from members.models import RecoveryCode, User
 
@@ -46,11 +42,10 @@ def use(user: User, typed: str) -> bool:
 
 def _new() -> str:
     """« K7PM-2QXD-9HVB-TR4C »."""
-    groups = ("".join(secrets.choice(LETTERS) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
-    return "-".join(groups)
+    return "-".join(get_random_string(GROUP_LENGTH, LETTERS) for _ in range(GROUPS))
 
 
 def _digest(user: User, code: str) -> str:
     plain = "".join(character for character in code.upper() if character.isalnum())
     message = f"saved code\0{user.pk}\0{plain}".encode()
-    return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).hexdigest()
+    return sealing.peppered(message).hex()

@@ -53,6 +53,11 @@ def digest(text: str, purpose: str) -> uuid.UUID:
     return _digest(settings.FIELD_ENCRYPTION_KEYS[0], text, purpose)
 
 
+def peppered(message: bytes) -> bytes:
+    """HMAC-SHA256 of `message` under OTP_PEPPER: what derives codes and links, and keeps printed codes."""
+    return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).digest()
+
+
 def _digest(key: str, text: str, purpose: str) -> uuid.UUID:
     mac = hmac.new(key.encode(), f"{purpose}\0{text}".encode(), hashlib.sha256)
     return uuid.UUID(bytes=mac.digest()[:16])

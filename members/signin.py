@@ -113,7 +113,7 @@ def knows_password(request, user: User, password: str) -> bool:
         known = browsers.acquaintance_of(request, user)
         hits = _password_hits(user.identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
-        right = user.check_password(password)
+        right = password_check.verify(user, password)
     if right:
         throttle.reserve(*(hit.refunded() for hit in hits))
     else:

@@ -61,6 +61,17 @@ class AuditEventAdmin(MachineRows, admin.ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     change_list_template = "admin/members/auditevent/change_list.html"
+    fields = [
+        "at",
+        "action_label",
+        "action",
+        "user",
+        "actor",
+        "address",
+        "browser",
+        "written",
+        "digest",
+    ]
 
     def get_urls(self):
         export = self.admin_site.admin_view(self.export)
@@ -93,18 +104,6 @@ class AuditEventAdmin(MachineRows, admin.ModelAdmin):
             content_type=f"{kind}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-    fields = [
-        "at",
-        "action_label",
-        "action",
-        "user",
-        "actor",
-        "address",
-        "browser",
-        "written",
-        "digest",
-    ]
 
     @admin.display(description=_("événement"), ordering="action")
     def action_label(self, event):

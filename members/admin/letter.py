@@ -17,8 +17,7 @@ from members import letters
 from members.admin.lists import LargeTable, MachineRows
 from members.models import LetterCode, Member
 from members.models.recovery import LetterPurpose
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+from members.spreadsheets import cell
 
 
 class LettersForm(forms.Form):
@@ -156,12 +155,8 @@ def _index(members: list[Member], purpose: str) -> HttpResponse:
     response = _file("\ufeff", "text/csv; charset=utf-8", f"courriers-{purpose}", "csv")
     rows = csv.writer(response, delimiter=";")
     rows.writerow([_("numéro"), _("nom")])
-    rows.writerows((_cell(member.number), _cell(member.full_name)) for member in members)
+    rows.writerows((cell(member.number), cell(member.full_name)) for member in members)
     return response
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _file(content, content_type: str, name: str, extension: str) -> HttpResponse:

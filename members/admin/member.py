@@ -17,7 +17,7 @@ from members.admin.cells import CellForm, touched
 from members.admin.letter import may_print, print_letters
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable
-from members.admin.reasons import no_long_number
+from members.admin.reasons import ReasonForm
 from members.admin.support import SupportActs
 from members.admin.typed import TypedOnly
 from members.models import Adhesion, AuditEvent, AyantDroit, Member, SmsDevice, User
@@ -106,15 +106,14 @@ class AyantDroitInline(admin.TabularInline):
         return False
 
 
-class RevealForm(forms.Form):
-    reason = forms.CharField(
-        label=_("Pourquoi avez-vous besoin de ce numéro ?"),
-        min_length=10,
-        max_length=300,
-        validators=[no_long_number],
-        help_text=_("Enregistré au journal avec votre nom. Jamais pour identifier un appelant."),
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
+class RevealForm(ReasonForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        reason = self.fields["reason"]
+        reason.label = _("Pourquoi avez-vous besoin de ce numéro ?")
+        reason.help_text = _(
+            "Enregistré au journal avec votre nom. Jamais pour identifier un appelant."
+        )
 
 
 class PersonAdmin(TypedOnly, Readers, LargeTable):

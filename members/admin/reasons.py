@@ -2,8 +2,10 @@
 
 import re
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 LONG_NUMBER = re.compile(r"\d(?:[\s.\-\u2010-\u2015]*\d){7,}")
 
@@ -18,3 +20,16 @@ def no_long_number(reason: str) -> None:
             ),
             code="long_number",
         )
+
+
+class ReasonForm(forms.Form):
+    """Why a member's data is looked at, or his account acted on: a sentence, not a word."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Motif"),
+        min_length=10,
+        max_length=300,
+        validators=[no_long_number],
+        help_text=gettext_lazy("Enregistré au journal avec votre nom."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -13,19 +12,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from members import support, viewing
-from members.admin.reasons import no_long_number
+from members.admin.reasons import ReasonForm
 from members.models import Member, Recovery
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        label=_("Motif"),
-        min_length=10,
-        max_length=300,
-        help_text=_("Enregistré au journal avec votre nom."),
-        validators=[no_long_number],
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
 
 
 @dataclass(frozen=True)

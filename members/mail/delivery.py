@@ -44,9 +44,7 @@ def deliver(mail_id: UUID | str) -> None:
     try:
         if mail.to:
             _written(mail).send()
-    except (
-        Exception
-    ) as error:  # whatever a mail server or a socket does: the row says what comes next
+    except Exception as error:  # of a mail server, a socket…: the row says what comes next
         _give_back(mail, type(error).__name__)
     else:
         _mine(mail).update(state=MailState.SENT, state_at=timezone.now(), problem="")

@@ -1,5 +1,4 @@
 import hashlib
-import hmac
 import secrets
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from members.limits import limit
+from members.sealing import peppered
 
 REFERENCE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowel: two letters never make a word
 
@@ -110,7 +110,7 @@ class Challenge(models.Model):
     def code(self) -> str:
         """The one-time code: HMAC-SHA256(pepper, nonce ‖ purpose ‖ user), reduced to decimal digits."""
         message = bytes(self.nonce) + f"\0{self.purpose}\0{self.user_id}".encode()
-        mac = hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).digest()
+        mac = peppered(message)
         digits = limit("CODE_DIGITS")
         return f"{int.from_bytes(mac[:16]) % 10**digits:0{digits}}"
 

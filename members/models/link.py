@@ -1,5 +1,3 @@
-import hashlib
-import hmac
 import secrets
 
 from django.conf import settings
@@ -7,6 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from members.sealing import peppered
 
 
 class LinkPurpose(models.TextChoices):
@@ -80,7 +80,7 @@ class OneTimeLink(models.Model):
         """HMAC-SHA256(pepper, nonce ‖ purpose ‖ holder): 256 bits in hexadecimal."""
         holder = self.user_id or f"member/{self.member_id}"
         message = b"link\0" + bytes(self.nonce) + f"\0{self.purpose}\0{holder}".encode()
-        return hmac.new(settings.OTP_PEPPER.encode(), message, hashlib.sha256).hexdigest()
+        return peppered(message).hex()
 
     @property
     def is_alive(self) -> bool:

@@ -43,18 +43,18 @@ def finish(request):
         return redirect("enrolment")
     except codes.WaitUntil as refusal:
         form.add_error("code", wait_message(refusal))
+        return too_many(_setup_page(request, under_way, form, status=429), refusal)
     except codes.CodeRefused as refusal:
         form.add_error("code", refusal_message(refusal, from_app=True))
     except Busy:
         return busy(request.path)
+    return _setup_page(request, under_way, form)
+
+
+def _setup_page(request, under_way, form, status: int = 200):
     device = enrolment.device_of(under_way)
-    return _page(
-        request,
-        "finish",
-        form,
-        qr_code=authenticator.qr_code(device),
-        key=authenticator.key_in_groups(device),
-    )
+    qr_code, key = authenticator.qr_code(device), authenticator.key_in_groups(device)
+    return _page(request, "finish", form, status, qr_code=qr_code, key=key)
 
 
 def _page(request, name: str, form=None, status: int = 200, **more):

@@ -134,7 +134,7 @@ def test_once_it_is_confirmed_the_old_phone_and_the_email_are_told(claire, waiti
     mail = mailbox[-1]
     assert (mail.to, mail.subject) == (claire.email, "Votre téléphone de connexion va changer")
     assert "06 •• •• •• 32" in mail.body
-    assert re.search(r"à partir du \d+(er)? \w+ \d{4} à \d+ h \d\d\.", mail.body)
+    assert re.search(r"à partir du \d+(er)? \w+ \d{4} à \d+\u00a0h\u00a0\d\d\.", mail.body)
     assert "/contact/telephone/annuler/" in mail.body
     notice = memory.outbox[-1]
     assert notice.to == OLD
