@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from members import anchors, audit, sessions, throttle
+from members import anchors, audit, retention, sessions, throttle
 from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
@@ -80,6 +80,11 @@ def purge_texts() -> None:
 @shared_task
 def purge_mails() -> None:
     mail_delivery.purge()
+
+
+@shared_task
+def purge_what_served() -> None:
+    retention.purge()
 
 
 @shared_task

@@ -334,6 +334,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "purge what has served": {
+        "task": "members.tasks.purge_what_served",
+        "schedule": crontab(hour=4, minute=27),
+        "options": {"expires": 36_000},
+    },
     "purge texts": {
         "task": "members.tasks.purge_texts",
         "schedule": crontab(minute=7),

@@ -114,3 +114,9 @@ def test_every_word_of_a_page_passes_through_gettext():
         said = re.sub(r"<[^>]*>|&\w+;", " ", source, flags=re.S)
         wrong += [f"{at(path)}: {word}" for word in re.findall(r"[^\W\d_]{3,}", said)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_line_of_a_page_begins_with_a_lone_sign():
+    """French sets a space before ? ! ; : and within « »: one that never breaks."""
+    alone = re.compile(r" [?!;:»](?=[\s.\"<,)]|$)|« ")
+    assert not [f"{place} {text}" for place, text in in_templates() if alone.search(text)]

@@ -18,7 +18,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from members import audit, phones
+from members import audit, phones, retention
 from members.limits import limit
 from members.models import Challenge, SmsDevice, SmsMessage
 from members.models.challenge import phone_digest
@@ -38,7 +38,6 @@ SWEEP_BATCH = 500
 NOTICE_LIFETIME = 14_400  # seconds after which the provider gives a notice up
 NOTICE_KEPT_TRYING = timedelta(hours=24)
 KEPT_FOR = timedelta(days=90)
-PURGE_BATCH = 1_000
 
 
 # ---------------------------------------------------------------------------------------- sending
@@ -338,14 +337,7 @@ def _expire(now: datetime) -> None:
 
 
 def purge() -> int:
-    """Deletes the requests for a code and the notices older than 90 days; how many requests.
-
-    Reads from the oldest on and stops at the first young one: no scan of a table of millions.
-    """
-    purged, before = 0, timezone.now() - KEPT_FOR
-    oldest = Challenge.objects.order_by("pk").values_list("pk", "created_at")
-    while old := [pk for pk, created_at in oldest[:PURGE_BATCH] if created_at < before]:
-        Challenge.objects.filter(pk__in=old).delete()
-        purged += len(old)
+    """Deletes the requests for a code and the notices older than 90 days; how many requests."""
+    before = timezone.now() - KEPT_FOR
     SmsMessage.objects.filter(challenge__isnull=True, created_at__lt=before).delete()
-    return purged
+    return retention.oldest(Challenge.objects.all(), "created_at", before)

@@ -140,7 +140,7 @@ def test_a_member_without_account_has_a_page_too(support, covered):
     )
     text = support.get(f"/admin/members/member/{former.pk}/change/").content.decode()
     assert "aucun compte" in text
-    assert "aucun : connexion impossible" in text
+    assert "aucun\u00a0: connexion impossible" in text
 
 
 def test_a_list_that_waits_for_a_search_does_not_look_empty(support, covered):
@@ -151,7 +151,7 @@ def test_a_list_that_waits_for_a_search_does_not_look_empty(support, covered):
     found = support.get("/admin/members/member/", {"q": "vass"}).content.decode()
     assert "1 adhérent" in found
     nothing = support.get("/admin/members/member/", {"q": "inconnue"}).content.decode()
-    assert "Rien ne correspond à « inconnue »." in nothing
+    assert "Rien ne correspond à «\u00a0inconnue\u00a0»." in nothing
 
 
 def test_the_trail_reads_in_french_and_is_found_by_action(editor, claire):

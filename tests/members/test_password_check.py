@@ -12,6 +12,7 @@ from members.hashers import Argon2
 from members.models import User
 from tests.members.conftest import PASSWORD
 from tests.members.steps import signs_in, type_password
+from tests.signing import sign_in
 
 OLD, NEW = 128, get_hasher().memory_cost  # KiB
 EVERYBODY = password_check.drawing(User.objects.all())
@@ -45,6 +46,22 @@ def hashes(monkeypatch):
         monkeypatch.setattr(f"{module}.hash_secret", hashed, raising=False)
         monkeypatch.setattr(f"{module}.verify_secret", verified, raising=False)
     return costs
+
+
+def test_a_password_typed_inside_is_not_hashed_again_and_keeps_the_session(client, claire, hashes):
+    make_old(claire.user)
+    sign_in(client, claire.user)
+    stored = claire.user.password
+    hashes.clear()
+    answer = client.post(
+        "/espace/securite/email/",
+        {"email": "ailleurs@exemple.invalid", "present_password": PASSWORD},
+    )
+    assert answer.status_code == 302
+    assert hashes == [OLD]
+    claire.user.refresh_from_db()
+    assert claire.user.password == stored
+    assert client.get("/espace/").status_code == 200
 
 
 @pytest.fixture

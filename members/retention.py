@@ -1,0 +1,46 @@
+"""Rows that have served their time. What happened stays in the trail, for its year; numbers and addresses
+that are not the member's any more stay nowhere."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from members.models import (
+    EmailChange,
+    KnownBrowser,
+    LetterCode,
+    OneTimeLink,
+    PhoneChange,
+    Recovery,
+)
+
+KEPT_FOR = timedelta(days=90)
+BATCH = 1_000
+
+
+def purge() -> int:
+    """Deletes links, letters, recoveries and known browsers that expired 90 days ago, and changes of phone
+    or address asked 90 days ago and not waiting to serve; how many."""
+    before = timezone.now() - KEPT_FOR
+    waiting = PhoneChange.objects.waiting().values("pk")
+    return (
+        oldest(OneTimeLink.objects.all(), "expires_at", before)
+        + oldest(LetterCode.objects.all(), "expires_at", before)
+        + oldest(Recovery.objects.all(), "expires_at", before)
+        + oldest(KnownBrowser.objects.all(), "expires_at", before)
+        + oldest(PhoneChange.objects.exclude(pk__in=waiting), "asked_at", before)
+        + oldest(EmailChange.objects.all(), "asked_at", before)
+    )
+
+
+def oldest(rows: QuerySet, day: str, before: datetime) -> int:
+    """Deletes those of `rows` whose `day` is earlier than `before`; how many.
+
+    Reads from the oldest row on and stops at a batch without any: no scan of a table of millions.
+    """
+    purged, first = 0, rows.order_by("pk").values_list("pk", day)
+    while old := [pk for pk, at in first[:BATCH] if at < before]:
+        rows.filter(pk__in=old).delete()
+        purged += len(old)
+    return purged
