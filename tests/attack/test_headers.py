@@ -73,7 +73,7 @@ def test_a_forged_address_is_not_the_one_that_its_member_is_told(town, verdict):
     body = f"{CSRF_FIELD}={browser.token()}&code={code}".encode()
     assert browser.send("POST", "/connexion/code/", body, headers).status == 302
     told = town.smtp.wait_for(citizen.email, "nouveau navigateur").body
-    assert "Réseau : 100.64." in told
+    assert "Réseau\N{NO-BREAK SPACE}: 100.64." in told
     verdict(1, int("203.0.113" in told))
 
 
