@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from members.models import (
     EmailChange,
+    Job,
+    JobFile,
     KnownBrowser,
     LetterCode,
     OneTimeLink,
@@ -20,10 +22,14 @@ BATCH = 1_000
 
 
 def purge() -> int:
-    """Deletes links, letters, recoveries and known browsers that expired 90 days ago, and changes of phone
-    or address asked 90 days ago and not waiting to serve; how many."""
+    """Deletes links, letters, recoveries and known browsers that expired 90 days ago, changes of phone or
+    address asked 90 days ago and not waiting to serve, jobs asked 90 days ago and their files; how many."""
     before = timezone.now() - KEPT_FOR
     waiting = PhoneChange.objects.waiting().values("pk")
+    for made in JobFile.objects.filter(
+        job__asked_at__lt=before, job__finished_at__isnull=False
+    ).iterator():
+        made.file.delete(save=False)
     return (
         oldest(OneTimeLink.objects.all(), "expires_at", before)
         + oldest(LetterCode.objects.all(), "expires_at", before)
@@ -31,6 +37,7 @@ def purge() -> int:
         + oldest(KnownBrowser.objects.all(), "expires_at", before)
         + oldest(PhoneChange.objects.exclude(pk__in=waiting), "asked_at", before)
         + oldest(EmailChange.objects.all(), "asked_at", before)
+        + Job.objects.filter(asked_at__lt=before, finished_at__isnull=False).delete()[0]
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from members import anchors, audit, retention, sessions, throttle
+from members import anchors, audit, job_turns, retention, sessions, throttle
 from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
@@ -41,6 +41,24 @@ def wake_sender(message_id: UUID, *, urgent: bool = True) -> None:
 def wake_mailer(mail_id: UUID) -> None:
     """Tells a worker that this e-mail waits. Never raises: without broker the sweep finds it."""
     _wake(send_mail, mail_id)
+
+
+# acknowledged when it begins: a turn may last longer than the broker waits, and a lost one is swept up
+@shared_task(max_retries=0)
+def take_turn(job_id: str) -> None:
+    if job_turns.take_turn(job_id):
+        wake_job(UUID(job_id))
+
+
+@shared_task
+def sweep_jobs() -> None:
+    for job_id in job_turns.waiting():
+        wake_job(job_id)
+
+
+def wake_job(job_id: UUID) -> None:
+    """Tells a worker that this job waits. Never raises: without broker the sweep finds it."""
+    _wake(take_turn, job_id)
 
 
 def _wake(task, row_id: UUID, **options) -> None:

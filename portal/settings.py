@@ -238,13 +238,15 @@ STATIC_URL = "/static/"
 STATIC_ROOT = None if DEMO else env.text("STATIC_ROOT", str(BASE_DIR / "data" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "members.files.PrivateStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEMO
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# Nothing serves this folder (members/files.py)
+MEDIA_ROOT = env.text("FILES_ROOT", str(BASE_DIR / "data" / "files"))
 WHITENOISE_USE_FINDERS = DEMO
 WHITENOISE_AUTOREFRESH = False
 
@@ -328,6 +330,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "members.tasks.purge_audit",
         "schedule": crontab(hour=4, minute=7),
         "options": {"expires": 36_000},
+    },
+    "take up jobs": {
+        "task": "members.tasks.sweep_jobs",
+        "schedule": 30,
+        "options": {"expires": 30},
     },
     "apply phone changes": {
         "task": "portal.tasks.apply_phone_changes",

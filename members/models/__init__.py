@@ -5,6 +5,7 @@ from members.models.contact import EmailChange, PhoneChange
 from members.models.contract import Adhesion, Contract, Employer
 from members.models.device import SmsDevice
 from members.models.enrolment import StaffEnrolment
+from members.models.job import Job, JobFile
 from members.models.link import OneTimeLink
 from members.models.mail import Mail
 from members.models.member import AyantDroit, Member
@@ -29,6 +30,8 @@ __all__ = [
     "EmailChange",
     "Employer",
     "Holding",
+    "Job",
+    "JobFile",
     "KnownBrowser",
     "LetterCode",
     "Mail",
