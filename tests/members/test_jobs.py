@@ -208,7 +208,7 @@ def test_only_who_may_see_its_kind_sees_a_job(counter, hugo):
     for client, kind in ((colleague("paul", "view_auditevent"), 403), (hugo, 200)):
         for path in ("", f"{job.pk}/", f"{job.pk}/fichiers/{made.pk}/"):
             answer = client.get(f"/admin/members/job/{path}")
-            answer.close()
+            answer.getvalue()
             assert answer.status_code == kind, path
     other = asked(kind="test.other")
     assert hugo.get(f"/admin/members/job/{other.pk}/").status_code == 404
