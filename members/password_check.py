@@ -5,13 +5,14 @@
 
 from django.contrib.auth.hashers import check_password, get_hasher, make_password
 from django.db.models import Case, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils.crypto import salted_hmac
 
 from members.gate import Busy, password_gate
 from members.models import User
 from members.prepared import Prepared, Slot
 
-LARGEST_DRAW = 40  # bits: more accounts than there will ever be
+LARGEST_DRAW = 28  # bits: twice as many accounts as there are people in France
 KEYS = [f"key_{bits}" for bits in range(1, LARGEST_DRAW)]
 
 
@@ -37,12 +38,14 @@ def named_or_drawn(accounts: Prepared[User], identifiant: str, **values) -> User
 def drawing(accounts: QuerySet) -> Prepared[User]:
     """What `named_or_drawn` asks: the account named, else one of `accounts` by the keys drawn."""
     # Of these, the largest that exists: a draw among all keys up to the last one. The last one itself
-    # stands in where none of them exists.
-    drawn = Q(pk__in=[Slot(name) for name in KEYS])
+    # stands in where none of them exists. Each key is given once: psycopg reads a statement of more
+    # than fifty values anew each time.
+    everybody = User.objects.order_by("-pk").values("pk")
+    drawn = everybody.filter(pk__in=[Slot(name) for name in KEYS])
     named = Q(identifiant=Slot("identifiant"))
-    last = Subquery(User.objects.order_by("-pk").values("pk")[:1])
-    rank = Case(When(named, then=0), When(drawn, then=1), default=2)
-    return Prepared(accounts.filter(named | drawn | Q(pk=last)).order_by(rank, "-pk")[:1])
+    stands_in = Q(pk=Coalesce(Subquery(drawn[:1]), Subquery(everybody[:1])))
+    rank = Case(When(named, then=0), default=1)
+    return Prepared(accounts.filter(named | stands_in).order_by(rank)[:1])
 
 
 def renew(user: User, password: str) -> None:

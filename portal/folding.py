@@ -1,8 +1,9 @@
 """Templates whose constant parts are rendered once, when they are loaded, instead of on every page.
 
 A page of ours asks some forty translations of sentences that never change, as there is one language. So
-`{% translate "…" %}`, `{% static "…" %}` and includes of nothing but text become text, and texts that then
-touch become one. Pages stay the same to the byte; tests/portal/test_folding.py compares them.
+`{% translate "…" %}`, `{% static "…" %}`, `{% url "…" %}` and includes of nothing but text become text, and
+texts that then touch become one; with « as name » they become a value at hand. Pages stay the same to the
+byte; tests/portal/test_folding.py compares them.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from contextvars import ContextVar
 from django.conf import settings
 from django.template import Context, Engine, Node, NodeList, TemplateDoesNotExist
 from django.template.base import TextNode, Variable
+from django.template.defaulttags import URLNode
 from django.template.loader_tags import IncludeNode
 from django.template.loaders import base, cached
 from django.templatetags.i18n import TranslateNode
 from django.templatetags.static import StaticNode
+from django.urls import NoReverseMatch, reverse
 
 _being_folded: ContextVar[tuple[str, ...]] = ContextVar("being_folded", default=())
 
@@ -42,7 +45,7 @@ def _fold(nodes: NodeList, engine: Engine) -> None:
             _fold(inner, engine)
         text = _text(node, engine)
         if text is None:
-            folded.append(node)
+            folded.append(_at_hand(node) or node)
         elif folded and isinstance(folded[-1], TextNode):
             folded[-1] = TextNode(folded[-1].s + text)
         else:
@@ -57,6 +60,29 @@ def _inner_lists(node: Node) -> Iterator[NodeList]:
         yield from (nodes for name in node.child_nodelists if (nodes := getattr(node, name, None)))
 
 
+class _AtHand(Node):
+    """What `{% translate "…" as name %}` and `{% url "…" as name %}` do, with the answer known."""
+
+    def __init__(self, name: str, value: str):
+        self.name, self.value = name, value
+
+    def render(self, context):
+        context[self.name] = self.value
+        return ""
+
+
+def _at_hand(node: Node) -> _AtHand | None:
+    if isinstance(node, TranslateNode):
+        constant = _is_constant(node.filter_expression) and not node.message_context
+    else:
+        constant = isinstance(node, URLNode) and _is_constant_url(node)
+    if not constant or not node.asvar:
+        return None
+    said = Context()
+    node.render(said)
+    return _AtHand(node.asvar, said[node.asvar])
+
+
 def _text(node: Node, engine: Engine) -> str | None:
     """What `node` always renders to, or None."""
     if isinstance(node, TextNode):
@@ -66,6 +92,9 @@ def _text(node: Node, engine: Engine) -> str | None:
         return node.render(Context()) if constant else None
     if isinstance(node, StaticNode):
         constant = _is_constant(node.path) and not node.varname
+        return node.render(Context()) if constant else None
+    if isinstance(node, URLNode):
+        constant = _is_constant_url(node) and not node.asvar
         return node.render(Context()) if constant else None
     if isinstance(node, IncludeNode) and _is_constant(node.template):
         name = node.template.resolve(Context())
@@ -78,6 +107,17 @@ def _text(node: Node, engine: Engine) -> str | None:
         if all(isinstance(each, TextNode) for each in inner):
             return "".join(each.s for each in inner)
     return None
+
+
+def _is_constant_url(node: URLNode) -> bool:
+    """A page of its own name, that exists: which one never depends on the request."""
+    if not _is_constant(node.view_name) or node.args or node.kwargs:
+        return False
+    try:
+        reverse(node.view_name.resolve(Context()))
+    except NoReverseMatch:  # it is not meant to be reached, or says so when it is
+        return False
+    return True
 
 
 def _is_constant(expression) -> bool:

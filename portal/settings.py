@@ -93,6 +93,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "portal.widgets.Renderer"
+
 # SQLite is the embedded default: write-ahead log, and transactions that take their lock at once.
 DATABASE_URL = env.secret("DATABASE_URL", required=False)
 DATABASES = {

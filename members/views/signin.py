@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST
 
 from members import codes, sessions, signin
@@ -39,7 +38,6 @@ REASONS = {
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
-@ensure_csrf_cookie
 def sign_in(request):
     if request.method == "POST":
         return _check_password(request)

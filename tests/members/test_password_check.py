@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from members import gate, password_check
+from members import gate, password_check, signin
 from members.hashers import Argon2
 from members.models import User
 from tests.members.conftest import PASSWORD
@@ -203,3 +203,10 @@ def test_nobody_reads_the_whole_table_to_find_one_account(forty_accounts):
         cursor.execute(f"EXPLAIN {captured[0]['sql']}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Seq Scan on members_user" not in plan, plan
+
+
+def test_the_statement_that_finds_an_account_has_few_enough_values_to_be_read_once():
+    from psycopg import _queries
+
+    _compiler, _sql, values = signin._accounts._written
+    assert len(values) <= _queries.MAX_CACHED_STATEMENT_PARAMS

@@ -23,6 +23,12 @@ SOURCES = [
     "{% include which %}",
     "{% translate name %}",
     "{% translate 'b' as said %}[{{ said }}]",
+    "{% translate '<b>' as said %}[{{ said }}]",
+    "{% url 'signin' %}",
+    "{% url 'signin' as there %}{% if name %}[{{ there }}]{% endif %}",
+    "{% url 'incident' slug %}",
+    "{% url 'nowhere' as there %}[{{ there }}]",
+    "{% if not name %}{% url 'nowhere' %}{% endif %}",
     "{% translate 'b' context 'other' %}",
     "{% translate 'b'|upper %}",
     "{% blocktranslate %}Hello {{ name }}{% endblocktranslate %}",
@@ -50,7 +56,7 @@ def test_a_folded_template_renders_to_the_same_bytes(number):
     told = [
         engine(folded=folded)
         .get_template(f"{number}.html")
-        .render(Context({"name": "<Claire>", "many": [1, 2], "which": "icon.html"}))
+        .render(Context({"name": "<Claire>", "slug": "a-b", "many": [1, 2], "which": "icon.html"}))
         for folded in (False, True)
     ]
     assert told[0] == told[1]
@@ -62,6 +68,12 @@ def test_constant_parts_become_one_text():
     assert [type(node) for node in engine(folded=True).get_template("2.html").nodelist] == [
         TextNode
     ]
+
+
+def test_a_constant_value_is_not_asked_again():
+    names = [f"{SOURCES.index(source)}.html" for source in SOURCES if " as " in source]
+    kinds = {type(engine(folded=True).get_template(name).nodelist[0]).__name__ for name in names}
+    assert kinds == {"_AtHand", "URLNode"}, "the page that does not exist is asked each time"
 
 
 def test_two_languages_fold_nothing(settings):
