@@ -149,7 +149,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "members.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "members.passwords.PersonalValidator"},
+    {"NAME": "members.passwords.GuessableValidator"},
 ]
+LEAKED_PASSWORDS_URL = env.text("LEAKED_PASSWORDS_URL")
+if LEAKED_PASSWORDS_URL:
+    AUTH_PASSWORD_VALIDATORS.append({"NAME": "members.passwords.LeakedValidator"})
 OTP_TOTP_ISSUER = "Mutuelle du Rivage"
 OTP_TOTP_THROTTLE_FACTOR = 0  # its waits have no ceiling: members.throttle counts instead
 
