@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from portal.demo.people import PASSWORD
 from tests.services import chromium
 
 pytestmark = pytest.mark.browser
@@ -51,6 +52,28 @@ def test_each_is_told_his_own_case(person, page, identifiant, seen, unseen):
     someone.signs_in()
     someone.sees(seen)
     assert unseen not in page.inner_text("body")
+
+
+def test_who_clicks_again_while_the_answer_is_slow_asks_for_one_text(person, page, portal):
+    bianca = person(page, "bianca.santoni")
+    held = []
+    page.route(
+        "**/connexion/",
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    page.goto(f"{portal.url}/connexion/")
+    page.get_by_label("Identifiant").fill(bianca.identifiant)
+    page.get_by_label("Mot de passe").fill(PASSWORD)
+    button = page.get_by_role("button", name="Continuer")
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
+    for _click in range(3):
+        page.mouse.click(box["x"] + 20, box["y"] + 20)
+        page.wait_for_timeout(200)
+    assert len(held) == 1
+    held[0].continue_()
+    bianca.types_code(bianca.reads_code())
+    page.wait_for_url("**/incidents/**")
 
 
 @pytest.mark.parametrize("identifiant", ["simone.verdier", "paulin.roche", "nobody"])
