@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from members.admin.cells import CellForm
+from members.admin.traced import Traced
 from members.models import Contract, Delegation, Employer, Holding
 
 
@@ -19,13 +20,13 @@ class HoldingInline(admin.TabularInline):
 
 
 @admin.register(Employer)
-class EmployerAdmin(admin.ModelAdmin):
+class EmployerAdmin(Traced, admin.ModelAdmin):
     list_display = ["name", "siren"]
     search_fields = ["name", "=siren"]
 
 
 @admin.register(Contract)
-class ContractAdmin(admin.ModelAdmin):
+class ContractAdmin(Traced, admin.ModelAdmin):
     list_display = ["number", "kind", "employer", "plan", "phone", "start", "end"]
     list_filter = ["kind"]
     list_select_related = ["employer"]

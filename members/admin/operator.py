@@ -1,23 +1,24 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from members.admin.traced import Traced
 from members.models import CareDomain, Delegation, Operator
 
 
 @admin.register(CareDomain)
-class CareDomainAdmin(admin.ModelAdmin):
+class CareDomainAdmin(Traced, admin.ModelAdmin):
     list_display = ["code", "label", "position"]
     search_fields = ["code", "label"]
 
 
 @admin.register(Operator)
-class OperatorAdmin(admin.ModelAdmin):
+class OperatorAdmin(Traced, admin.ModelAdmin):
     list_display = ["code", "name"]
     search_fields = ["=code", "name"]
 
 
 @admin.register(Delegation)
-class DelegationAdmin(admin.ModelAdmin):
+class DelegationAdmin(Traced, admin.ModelAdmin):
     list_display = ["operator", "contract", "domain_or_all", "start", "end"]
     list_filter = ["operator"]
     list_select_related = ["operator", "contract", "domain"]

@@ -259,6 +259,30 @@ def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
     assert Delegation.objects.get().categories == {"NIR", "ETAT_CIVIL"}
 
 
+def test_what_changes_a_contract_or_its_delegations_is_in_the_trail_without_its_values(
+    client, hugo, contract
+):
+    names = ["change_contract", "add_delegation", "change_operator", "add_operator"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=[*names, "delete_operator"]))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    browser.post("/admin/members/operator/add/", {"code": "OXANTIS", "name": "Oxantis"})
+    operator = Operator.objects.get()
+    browser.post(f"/admin/members/operator/{operator.pk}/change/", {"code": "OXA", "name": "Oxa"})
+    browser.post(f"/admin/members/operator/{operator.pk}/change/", {"code": "OXA", "name": "Oxa"})
+    browser.post(f"/admin/members/operator/{operator.pk}/delete/", {"post": "yes"})
+    told = AuditEvent.objects.filter(action__startswith="record.").order_by("pk")
+    assert [event.action for event in told] == [
+        "record.added",
+        "record.changed",
+        "record.deleted",
+    ]
+    assert {(event.details["model"], event.details["row"]) for event in told} == {
+        ("members.operator", operator.pk)
+    }
+    assert told[1].details["what"] == [{"changed": {"fields": ["Code", "Nom"]}}]
+    assert told[1].actor == hugo
+
+
 def test_the_page_of_a_delegation_shows_what_it_sends(client, hugo, contract):
     names = ["view_delegation", "change_delegation"]
     hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
