@@ -1,5 +1,6 @@
 from datetime import date
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -17,6 +18,14 @@ class ClaimState(models.TextChoices):
     NOT_EXPOSED = "non_exposee", _("non exposée")
     CHECKING = "en_verification", _("en vérification")
     NOT_STATED = "non_mentionnee", _("non mentionnée")
+
+
+class Confidence(models.TextChoices):
+    """How sure a claim is. What a call says, and nobody wrote, is told; that is what one assumes least."""
+
+    WRITTEN = "ecrite", _("confirmée par écrit")
+    TOLD = "dite", _("dite au téléphone")
+    ASSUMED = "supposee", _("supposée")
 
 
 def not_in_the_future(day: date) -> None:
@@ -53,7 +62,18 @@ class Claim(WrittenOnceModel):
         _("source"), max_length=250, help_text=_("Document, courriel ou appel, et son auteur.")
     )
     stated_on = models.DateField(_("affirmé le"), validators=[not_in_the_future])
+    confidence = models.CharField(
+        _("certitude"), max_length=10, choices=Confidence.choices, default=Confidence.TOLD
+    )
     recorded_at = models.DateTimeField(_("saisi le"), default=timezone.now, editable=False)
+    recorded_by = models.ForeignKey(  # unknown for what was recorded before this column
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("saisi par"),
+    )
     superseded_at = models.DateTimeField(_("remplacé le"), null=True, editable=False)
     superseded_by = models.OneToOneField(
         "self",
@@ -86,6 +106,10 @@ class Claim(WrittenOnceModel):
                 name="claim_state_and_category_are_known",
             ),
             models.CheckConstraint(condition=~Q(source=""), name="claim_has_a_source"),
+            models.CheckConstraint(
+                condition=Q(confidence__in=[confidence.value for confidence in Confidence]),
+                name="claim_confidence_is_known",
+            ),
         ]
 
     def __str__(self):

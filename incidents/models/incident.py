@@ -28,6 +28,10 @@ class IncidentQuerySet(models.QuerySet):
             rows = rows.filter(state=IncidentState.DRAFT)
         return bool(rows.update(**fields or {"state": F("state")}))
 
+    def hold(self, incident) -> None:
+        """Keeps its row until the transaction ends, closed or not: who writes at once comes in turn."""
+        self.filter(pk=incident.pk).update(state=F("state"))
+
     def close(self, incident) -> bool:
         live = self.filter(pk=incident.pk, state=IncidentState.LIVE)
         return bool(live.update(state=IncidentState.CLOSED, closed_at=timezone.now()))
