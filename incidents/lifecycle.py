@@ -8,6 +8,7 @@ from django.db import transaction
 
 from incidents import banners
 from incidents.models import Claim, Incident, Target
+from incidents.models.claim import Confidence
 from members import audit
 
 
@@ -64,6 +65,7 @@ def record_claim(
     state: str,
     source: str,
     stated_on: date,
+    confidence: str = Confidence.TOLD,
     by=None,
     request=None,
 ) -> Claim:
@@ -72,7 +74,12 @@ def record_claim(
     What the live claim says already, from the same source on the same day, is not said twice: that claim
     is returned. Raises Moved when the incident is closed, ValidationError when `stated_on` is to come.
     """
-    said = {"state": state, "source": source, "stated_on": stated_on}
+    said = {
+        "state": state,
+        "source": source,
+        "stated_on": stated_on,
+        "confidence": confidence,
+    }
     with transaction.atomic():
         _hold(target.incident)
         before = Claim.objects.live().filter(target=target, category=category).first()
@@ -80,7 +87,7 @@ def record_claim(
             return before
         if before:
             Claim.objects.filter(pk=before.pk).supersede()
-        claim = Claim.objects.create(target=target, category=category, **said)
+        claim = Claim.objects.create(target=target, category=category, recorded_by=by, **said)
         if before:
             Claim.objects.filter(pk=before.pk).name_successor(claim)
         audit.record(
@@ -91,13 +98,21 @@ def record_claim(
             operator=target.operator.code,
             category=category,
             state=state,
+            confidence=confidence,
             before=before.state if before else None,
         )
     return claim
 
 
 def record_claims(
-    target: Target, states: dict[str, str], *, source: str, stated_on: date, by=None, request=None
+    target: Target,
+    states: dict[str, str],
+    *,
+    source: str,
+    stated_on: date,
+    confidence: str = Confidence.TOLD,
+    by=None,
+    request=None,
 ) -> list[Claim]:
     """Writes the state of each category of `states` as one source gave them: all of them, or none.
 
@@ -111,6 +126,7 @@ def record_claims(
                 state=state,
                 source=source,
                 stated_on=stated_on,
+                confidence=confidence,
                 by=by,
                 request=request,
             )

@@ -21,7 +21,7 @@ class ClaimState(models.TextChoices):
 
 
 class Confidence(models.TextChoices):
-    """How sure a claim is. What a call says, and nobody wrote, is told; that is what one assumes least."""
+    """How sure a claim is. Unless somebody says better, it was told and nobody wrote it."""
 
     WRITTEN = "ecrite", _("confirmée par écrit")
     TOLD = "dite", _("dite au téléphone")

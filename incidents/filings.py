@@ -1,0 +1,140 @@
+"""What was filed, and when an incident was classified. Each function is one change and one event."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from incidents import clocks
+from incidents.clocks import Clock
+from incidents.models import Call, Classification, Evidence, Filing, Incident
+from incidents.models.struck import StruckModel
+from members import audit
+
+STRUCK = {
+    Call: "call.struck",
+    Filing: "filing.struck",
+    Classification: "incident.classification_struck",
+}
+
+
+class NotApplicable(Exception):
+    """This duty does not apply to this incident."""
+
+
+class NoEvidence(Exception):
+    """The evidence is of another incident, or its file was taken away."""
+
+
+class LateWithoutReason(Exception):
+    """The deadline had passed when this was filed: why has to be said. (domain.md §4.9)"""
+
+
+class Twice(Exception):
+    """The same was recorded already."""
+
+
+class AlreadyStruck(Exception):
+    """Someone else struck it through first."""
+
+
+def record(
+    incident: Incident,
+    clock: Clock,
+    *,
+    submitted_at: datetime,
+    evidence: Evidence,
+    reference: str = "",
+    late_reason: str = "",
+    by,
+    request=None,
+) -> Filing:
+    """Records that the duty of `clock` was fulfilled at `submitted_at`; its deadline is computed again.
+
+    Raises NotApplicable, NoEvidence, LateWithoutReason or Twice.
+    """
+    try:
+        with transaction.atomic():
+            Incident.objects.hold(incident)
+            now = next(
+                (one for one in clocks.of(incident, timezone.now()) if one.key == clock.key), None
+            )
+            if now is None or not now.applies:
+                raise NotApplicable
+            if not Evidence.objects.kept().filter(pk=evidence.pk, incident=incident).exists():
+                raise NoEvidence
+            # what follows a first filing completes it, and misses no deadline
+            is_first = now.filing is None or submitted_at < now.filing.submitted_at
+            due_at = now.due_at if is_first else None
+            is_late = due_at is not None and submitted_at > due_at
+            if is_late and not late_reason:
+                raise LateWithoutReason
+            filing = Filing.objects.create(
+                incident=incident,
+                target=now.target,
+                regime=now.regime,
+                submitted_at=submitted_at,
+                reference=reference,
+                evidence=evidence,
+                due_at=due_at,
+                late_reason=late_reason if is_late else "",
+                recorded_by=by,
+            )
+            audit.record(
+                "filing.recorded",
+                actor=by,
+                request=request,
+                incident=incident.reference,
+                regime=now.regime.code,
+                operator=now.target.operator.code if now.target else None,
+                submitted_at=submitted_at.isoformat(),
+                late=is_late,
+                filing=filing.pk,
+                evidence=evidence.pk,
+            )
+    except IntegrityError:
+        raise Twice from None
+    return filing
+
+
+def classify(
+    incident: Incident, *, classified_at: datetime, is_major: bool, grounds: str, by, request=None
+) -> Classification:
+    """Records whether the incident is major; a former classification is struck through by it."""
+    with transaction.atomic():
+        Incident.objects.hold(incident)
+        Classification.objects.filter(incident=incident).strike(by=by, reason=grounds[:250])
+        row = Classification.objects.create(
+            incident=incident,
+            classified_at=classified_at,
+            is_major=is_major,
+            grounds=grounds,
+            recorded_by=by,
+        )
+        audit.record(
+            "incident.classified",
+            actor=by,
+            request=request,
+            incident=incident.reference,
+            classified_at=classified_at.isoformat(),
+            major=is_major,
+        )
+    return row
+
+
+def strike(row: StruckModel, *, reason: str, by, request=None) -> None:
+    """Strikes a wrong row through: it stays to be read, and no clock counts it. Raises AlreadyStruck."""
+    action = STRUCK[type(row)]
+    incident = row.target.incident if isinstance(row, Call) else row.incident
+    with transaction.atomic():
+        Incident.objects.hold(incident)
+        if not type(row).objects.filter(pk=row.pk).strike(by=by, reason=reason):
+            raise AlreadyStruck
+        audit.record(
+            action,
+            actor=by,
+            request=request,
+            incident=incident.reference,
+            row=row.pk,
+            reason=reason,
+        )
