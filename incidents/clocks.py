@@ -46,7 +46,9 @@ class Clock:
 
     @property
     def name(self) -> str:
-        return f"{self.regime.name} · {self.target.operator.name}" if self.target else self.regime.name
+        return (
+            f"{self.regime.name} · {self.target.operator.name}" if self.target else self.regime.name
+        )
 
     @property
     def key(self) -> str:
@@ -68,7 +70,7 @@ class Clock:
         if self.due_at is None:
             return None
         end = self.filing.submitted_at if self.filing else self.at
-        return max(0, int(100 * ((end - self.started_at) / (self.due_at - self.started_at))))
+        return max(0, (end - self.started_at) * 100 // (self.due_at - self.started_at))
 
     @property
     def left(self) -> timedelta | None:
@@ -147,15 +149,24 @@ def _clock(versions, target, targets, happened, before, now) -> Clock:
                     return Clock(regime, target, ClockState.NOT_APPLICABLE, now, why=why)
                 started, due, why = _from_classification(regime, aware, happened.classification)
             case Trigger.FIRST_FILING | Trigger.LAST_FILING:
-                followed = next((clock for clock in before if clock.regime.code == regime.follows), None)
+                followed = next(
+                    (clock for clock in before if clock.regime.code == regime.follows), None
+                )
                 if followed and not followed.applies:
                     return Clock(regime, target, ClockState.NOT_APPLICABLE, now, why=followed.why)
                 started = _trigger(regime, happened.filings, filing)
                 due = _after(regime, started) if started else None
                 name = followed.regime.name if followed else regime.follows
-                why = "" if started else _("démarre après « %(name)s »") % {"name": name}
+                why = "" if started else _("démarre après « %(name)s »") % {"name": name}
     return Clock(
-        regime, target, _state(started, due, filing, now), now, started, due, filing, "" if filing else why
+        regime,
+        target,
+        _state(started, due, filing, now),
+        now,
+        started,
+        due,
+        filing,
+        "" if filing else why,
     )
 
 
@@ -192,7 +203,9 @@ def _state(started, due, filing: Filing | None, now: datetime) -> ClockState:
         return ClockState.WAITING
     if now > due:
         return ClockState.LATE
-    return ClockState.SOON if (now - started) * 100 >= (due - started) * SOON else ClockState.RUNNING
+    return (
+        ClockState.SOON if (now - started) * 100 >= (due - started) * SOON else ClockState.RUNNING
+    )
 
 
 def _after(regime: Regime, start: datetime) -> datetime:

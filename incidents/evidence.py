@@ -96,7 +96,7 @@ def _is_text(head: bytes) -> bool:
     """Words in UTF-8 or in the older western encoding; a page of the web is no evidence, its picture is."""
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
         return False
-    return not head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
 
 
 @contextmanager
@@ -206,4 +206,3 @@ def verify() -> audit.Breach | None:
         if what := problem(row):
             return audit.Breach(f"evidence {row.pk}", what)
     return None
-

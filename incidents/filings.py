@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
+from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from incidents import clocks
+from incidents import evidence as pieces
 from incidents.clocks import Clock
 from incidents.models import Call, Classification, Evidence, Filing, Incident
+from incidents.models.evidence import EvidenceKind
 from incidents.models.struck import StruckModel
 from members import audit
 
@@ -95,6 +98,39 @@ def record(
     except IntegrityError:
         raise Twice from None
     return filing
+
+
+def record_with_file(
+    incident: Incident,
+    clock: Clock,
+    upload: File,
+    *,
+    submitted_at: datetime,
+    by,
+    request=None,
+    **told,
+) -> Filing:
+    """The same, with evidence that is handed over now: both rows, or none. Raises Refused as well."""
+    with pieces.stored([upload]) as [one], transaction.atomic():
+        evidence = pieces.record(
+            incident,
+            one,
+            kind=EvidenceKind.RECEIPT,
+            received_from=clock.regime.name,
+            received_at=submitted_at,
+            target=clock.target,
+            by=by,
+            request=request,
+        )
+        return record(
+            incident,
+            clock,
+            submitted_at=submitted_at,
+            evidence=evidence,
+            by=by,
+            request=request,
+            **told,
+        )
 
 
 def classify(

@@ -94,7 +94,9 @@ def record(incident: Incident, told: Told, *, by, request=None) -> Call:
 
 
 def _record(incident, told: Told, files, by, request) -> Call:
-    lifecycle.change(incident, {})  # keeps its row: two calls taken at once come one after the other
+    lifecycle.change(
+        incident, {}
+    )  # keeps its row: two calls taken at once come one after the other
     target, is_new = Target.objects.select_related("incident", "operator").get_or_create(
         incident=incident,
         operator=told.operator,

@@ -45,7 +45,16 @@ class Entry:
     operator: str = ""
     text: str = ""
     row: Call | Evidence | Filing | Classification | NoticeVersion | None = None
-    struck: str = ""  # why it was struck through
+    struck: str = ""  # why it was struck through, or its file taken away
+
+    @property
+    def right(self) -> str:
+        """Who may open the page of its row."""
+        return f"incidents.view_{self.row._meta.model_name}"
+
+    @property
+    def page(self) -> str:
+        return f"admin:incidents_{self.row._meta.model_name}_change"
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,11 @@ def _claims(incident: Incident) -> Iterator[Entry]:
             stated_on,
             operator=target.operator.name,
             text="\n".join(
-                [f"{state.capitalize()}\u00a0: {', '.join(names)}" for state, names in by_state.items()]
-                + [_("Source : %(source)s") % {"source": source}]
+                [
+                    f"{state.capitalize()}\u00a0: {', '.join(names)}"
+                    for state, names in by_state.items()
+                ]
+                + [_("Source : %(source)s") % {"source": source}]
             ),
         )
 
@@ -179,11 +191,11 @@ def _filings(incident: Incident) -> Iterator[Entry]:
     rows = Filing.objects.filter(incident=incident)
     for filing in rows.select_related("regime", "target__operator", "evidence"):
         told = [
-            _("Pièce : %(name)s") % {"name": filing.evidence.name},
-            _("Référence : %(reference)s") % {"reference": filing.reference}
+            _("Pièce : %(name)s") % {"name": filing.evidence.name},
+            _("Référence : %(reference)s") % {"reference": filing.reference}
             if filing.reference
             else "",
-            _("En retard : %(reason)s") % {"reason": filing.late_reason}
+            _("En retard : %(reason)s") % {"reason": filing.late_reason}
             if filing.late_reason
             else "",
         ]

@@ -30,6 +30,7 @@ WITHOUT_NOT_ME = {
     "change_cancelled",
     "blocked",
     "trail_anchor",
+    "deadline",
 }
 
 

@@ -97,6 +97,18 @@ LABELS = {
     "incident.previewed": _("Page vue par un agent, comme l'adhérent"),
     "incident.acknowledged": _("Information incident lue"),
     "incident.closed": _("Incident clos"),
+    "incident.classified": _("Incident classé majeur ou non"),
+    "incident.classification_struck": _("Classement d'un incident rayé"),
+    "call.recorded": _("Appel d'un opérateur saisi"),
+    "call.struck": _("Appel d'un opérateur rayé"),
+    "evidence.recorded": _("Pièce versée"),
+    "evidence.read": _("Pièce téléchargée"),
+    "evidence.held": _("Conservation d'une pièce imposée"),
+    "evidence.released": _("Conservation d'une pièce levée"),
+    "evidence.removed": _("Fichier d'une pièce retiré"),
+    "filing.recorded": _("Dépôt auprès d'une autorité saisi"),
+    "filing.struck": _("Dépôt auprès d'une autorité rayé"),
+    "regime.changed": _("Délai interne changé"),
 }
 
 

@@ -7,6 +7,7 @@ from django.db.models import Q
 PEOPLE = ("member", "ayantdroit", "contract", "adhesion", "employer")
 OPERATORS = ("operator", "delegation", "holding", "caredomain")
 INCIDENT = ("incident", "target", "claim", "step", "servicestatus", "contractscope")
+RECORDS = ("call", "evidence", "filing", "classification")  # what proves that deadlines were kept
 
 
 def _may(verb: str, app: str, *models: str) -> list[str]:
@@ -41,7 +42,8 @@ ROLES = {
     WRITING: [
         *_may("view", "members", *OPERATORS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
-        *_may("add", "incidents", *INCIDENT, "noticeversion"),
+        *_may("view", "incidents", *RECORDS, "regime"),
+        *_may("add", "incidents", *INCIDENT, *RECORDS, "noticeversion"),
         *_may("change", "incidents", "incident", "target", "step", "servicestatus"),
         *_may("change", "incidents", "contractscope", "noticeversion"),
         *_may("delete", "incidents", "target", "step", "servicestatus", "contractscope"),
@@ -50,14 +52,20 @@ ROLES = {
     APPROVAL: [
         *_may("view", "members", *OPERATORS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
+        *_may("view", "incidents", *RECORDS, "regime"),
         *_may("publish", "incidents", "noticeversion"),
         *_may("preview", "incidents", "noticeversion"),
         *_may("close", "incidents", "incident"),
     ],
-    # who answers to the regulator reads what was said and to whom, and changes nothing
+    # who answers to the regulator reads what was said and to whom, files, and keeps the evidence
     DPO: [
         *_may("view", "members", *OPERATORS, "contract", "employer", "auditevent"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
+        *_may("view", "incidents", *RECORDS, "regime"),
+        *_may("add", "incidents", "evidence", "filing", "classification"),
+        *_may("hold", "incidents", "evidence"),
+        *_may("remove", "incidents", "evidence"),
+        *_may("change", "incidents", "regime"),
         *_may("preview", "incidents", "noticeversion"),
     ],
     AUDIT: [

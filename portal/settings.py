@@ -234,6 +234,9 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Mutuelle du Rivage <ne-pas-repondr
 AUDIT_ANCHOR_DIR = env.text("AUDIT_ANCHOR_DIR")
 AUDIT_ANCHOR_EMAIL = env.text("AUDIT_ANCHOR_EMAIL")
 
+# Who is told of the deadlines of an incident (incidents/reminders.py)
+INCIDENT_ONCALL = env.words("INCIDENT_ONCALL")
+
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -346,6 +349,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "portal.tasks.apply_phone_changes",
         "schedule": 60,
         "options": {"expires": 60},
+    },
+    "remind of deadlines": {
+        "task": "portal.tasks.remind_of_deadlines",
+        "schedule": 300,
+        "options": {"expires": 300},
     },
     "purge what has served": {
         "task": "members.tasks.purge_what_served",

@@ -2,9 +2,15 @@
 
 from celery import shared_task
 
+from incidents import reminders
 from members import contacts
 
 
 @shared_task
 def apply_phone_changes() -> None:
     contacts.apply_due()
+
+
+@shared_task
+def remind_of_deadlines() -> None:
+    reminders.remind()

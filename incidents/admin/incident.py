@@ -6,22 +6,27 @@ from django.db import IntegrityError
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import lifecycle
+from incidents import clocks, lifecycle
+from incidents.admin.evidence import EvidencePages
+from incidents.admin.filing import FilingPages
+from incidents.admin.intake import IntakePages
 from incidents.admin.lines import lines
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
+from incidents.admin.timeline import TimelinePages
 from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
-from incidents.models.claim import ClaimState
+from incidents.models.claim import ClaimState, Confidence
 from incidents.models.incident import IncidentState
 from members import audit
 from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
-MOVED = gettext_lazy("Cet incident vient de changer d'état : rien n'est enregistré. Relisez-le.")
+MOVED = gettext_lazy("Cet incident vient de changer d'état : rien n'est enregistré. Relisez-le.")
 
 
 class TargetForm(forms.ModelForm):
@@ -83,7 +88,16 @@ class ScopeInline(admin.TabularInline):
 
 
 @admin.register(Incident)
-class IncidentAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
+class IncidentAdmin(
+    Meanwhile,
+    Readers,
+    Moves,
+    IntakePages,
+    EvidencePages,
+    FilingPages,
+    TimelinePages,
+    admin.ModelAdmin,
+):
     """What is known of an incident now. Members read the published versions, which this never changes."""
 
     list_display = ["reference", "title", "state", "detected_on", "version_in_force"]
@@ -105,6 +119,7 @@ class IncidentAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     ]
     inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
+    change_list_template = "admin/incidents/incident/change_list.html"
     refusals = {lifecycle.Moved: MOVED}
 
     @admin.display(description=gettext_lazy("créé par"))
@@ -136,6 +151,11 @@ class IncidentAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             path("<path:object_id>/clore/", close, name="incidents_incident_close"),
             *super().get_urls(),
         ]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj and request.user.has_perm("incidents.view_call"):
+            context["clocks"] = clocks.of(obj, timezone.now())
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def save_model(self, request, obj, form, change):
         if change:
@@ -193,6 +213,10 @@ class ClaimsForm(forms.Form):
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
+    confidence = forms.ChoiceField(
+        label=gettext_lazy("Certitude"), choices=Confidence.choices, initial=Confidence.WRITTEN
+    )
+
     def __init__(self, target: Target, *args, **kwargs):
         super().__init__(*args, **kwargs)
         live = Claim.objects.live().filter(target=target)
@@ -206,7 +230,7 @@ class ClaimsForm(forms.Form):
 
     @property
     def common(self):
-        return [self["source"], self["stated_on"]]
+        return [self["source"], self["stated_on"], self["confidence"]]
 
     @property
     def rows(self):
@@ -236,7 +260,7 @@ class ClaimFormSet(forms.BaseInlineFormSet):
         for category in filter(None, added):
             if added.count(category) > 1:
                 raise ValidationError(
-                    _("Deux affirmations portent sur « %(category)s ». Gardez-en une seule.")
+                    _("Deux affirmations portent sur « %(category)s ». Gardez-en une seule.")
                     % {"category": DataCategory(category).label}
                 )
 
@@ -248,7 +272,7 @@ class ClaimInline(admin.TabularInline):
     form = CellForm
     formset = ClaimFormSet
     extra = 1
-    fields = ["category", "state", "source", "stated_on", "superseded_at"]
+    fields = ["category", "state", "source", "stated_on", "confidence", "superseded_at"]
     readonly_fields = ["superseded_at"]
     ordering = ["superseded_at", "pk"]
 
@@ -307,6 +331,7 @@ class TargetAdmin(Meanwhile, admin.ModelAdmin):
                     form.states,
                     source=form.cleaned_data["source"],
                     stated_on=form.cleaned_data["stated_on"],
+                    confidence=form.cleaned_data["confidence"],
                     by=request.user,
                     request=request,
                 )
@@ -335,6 +360,7 @@ class TargetAdmin(Meanwhile, admin.ModelAdmin):
                 state=claim.state,
                 source=claim.source,
                 stated_on=claim.stated_on,
+                confidence=claim.confidence,
                 by=request.user,
                 request=request,
             )

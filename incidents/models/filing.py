@@ -96,7 +96,7 @@ class Filing(StruckModel):
                 | Q(submitted_at__lte=F("due_at"))
                 | ~Q(late_reason=""),
                 name="filing_late_says_why",
-                violation_error_message=_("Ce dépôt est en retard : dites pourquoi."),
+                violation_error_message=_("Ce dépôt est en retard : dites pourquoi."),
             ),
         ]
 

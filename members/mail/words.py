@@ -33,6 +33,7 @@ SUBJECTS = {
     "codes_made": _("De nouveaux codes de secours ont été créés"),
     "recovery_started": _("Une récupération de votre espace est en cours"),
     "trail_anchor": _("Ancre du journal"),
+    "deadline": _("Échéance d'un incident à suivre"),
     "blocked": _("Votre espace est protégé"),
 }
 

@@ -76,7 +76,13 @@ def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk):
     target = incident.targets.get()
     claims = inline(
         "claims",
-        {"category": "NIR", "state": "exposee", "source": "Appel", "stated_on": "2026-01-10"},
+        {
+            "category": "NIR",
+            "state": "exposee",
+            "source": "Appel",
+            "stated_on": "2026-01-10",
+            "confidence": "dite",
+        },
     )
     answer = browser.post(
         at("target_change", target),
@@ -124,6 +130,7 @@ def test_a_claim_in_the_admin_supersedes_the_live_one(as_staff, cast, february_2
             "state": "en_verification",
             "source": "Courriel",
             "stated_on": "2024-02-12",
+            "confidence": "ecrite",
         },
     )
     answer = as_staff(cast.auteur).post(
@@ -201,14 +208,14 @@ def almerys(february_2024):
     return february_2024.targets.get(operator__code="ALMERYS")
 
 
-DOCUMENT = {"source": "Lettre d'Almerys", "stated_on": "2024-02-20"}
+DOCUMENT = {"source": "Lettre d'Almerys", "stated_on": "2024-02-20", "confidence": "ecrite"}
 
 
 def test_all_sixteen_categories_are_entered_on_one_page(as_staff, cast, almerys):
     browser = as_staff(cast.auteur)
     assert "Saisir plusieurs affirmations" in text(browser.get(at("target_change", almerys)))
     page = text(browser.get(at("target_claims", almerys)))
-    assert page.count("<select") == len(DataCategory) == 16
+    assert page.count("<select") == 1 + len(DataCategory) == 17
     states = dict.fromkeys(DataCategory.values, "en_verification")
     answer = browser.post(at("target_claims", almerys), {**DOCUMENT, **states})
     assert answer.url == at("target_change", almerys)
@@ -284,6 +291,7 @@ def nir(state="exposee", **fields):
         "state": state,
         "source": "Courriel",
         "stated_on": "2024-02-12",
+        "confidence": "ecrite",
     } | fields
 
 

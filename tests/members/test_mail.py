@@ -26,6 +26,12 @@ FACTS = {
     "at": "2026-11-25T03:37:00+00:00",
     "position": 12,
     "chain": "abc",
+    "percent": 80,
+    "duty": "Notification à la CNIL",
+    "article": "RGPD, art. 33",
+    "incident": "2026-11-essai",
+    "due_day": "28/11/2026",
+    "due_time": "08:05",
 }
 
 
