@@ -69,7 +69,7 @@ def _by_kind(counter: Counter) -> dict[str, int]:
 
 
 def count(facts: Facts, as_of: date) -> Count:
-    """Counts everybody in two statements; ages and « ancien adhérent » are those of the day `as_of`."""
+    """Counts everybody in two statements; ages and « ancien adhérent » are those of the day `as_of`."""
     totals = Counter()
     operators = tuple(
         OperatorCount(

@@ -7,7 +7,7 @@ the same hour in Paris on the same day of a later month, or on its last day.
 import calendar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import TextChoices
 from django.utils import timezone
@@ -110,7 +110,7 @@ def compute(
     regimes: Iterable[Regime], targets: Iterable[Target], happened: Happened, now: datetime
 ) -> list[Clock]:
     """The clocks that `regimes` give: one per regime, and per target where it counts for each operator."""
-    targets = list(targets)
+    targets, now = list(targets), now.astimezone(UTC)
     by_code: dict[str, list[Regime]] = {}
     for regime in sorted(regimes, key=lambda regime: regime.applies_from):
         by_code.setdefault(regime.code, []).append(regime)
@@ -125,7 +125,7 @@ def compute(
 def _clock(versions, target, targets, happened, before, now) -> Clock:
     code = versions[-1].code
     calls = [happened.awareness.get(one.pk) for one in ([target] if target else targets)]
-    aware = min(filter(None, calls), default=None)
+    aware = min((_utc(at) for at in calls if at), default=None)
     filed = [
         filing
         for filing in happened.filings
@@ -184,13 +184,13 @@ def _from_classification(regime: Regime, aware: datetime, classification: Classi
     cap = aware + timedelta(hours=regime.cap_hours)
     if classification is None:
         return aware, cap, ""
-    classified = classification.classified_at
+    classified = _utc(classification.classified_at)
     return min(aware, classified), min(_after(regime, classified), cap), ""
 
 
 def _trigger(regime: Regime, filings: tuple[Filing, ...], filing: Filing | None) -> datetime | None:
     """When the filing that this regime follows was made: the first, or the last before `filing`."""
-    moments = [one.submitted_at for one in filings if one.regime.code == regime.follows]
+    moments = [_utc(one.submitted_at) for one in filings if one.regime.code == regime.follows]
     if regime.trigger == Trigger.FIRST_FILING or not moments:
         return min(moments, default=None)
     return max((at for at in moments if filing is None or at <= filing.submitted_at), default=None)
@@ -224,4 +224,9 @@ def months_after(start: datetime, months: int) -> datetime:
     year, month = local.year + years, month + 1
     last = calendar.monthrange(year, month)[1]
     moved = local.replace(year=year, month=month, day=min(local.day, last), fold=0)
-    return moved.astimezone(start.tzinfo)
+    return moved.astimezone(UTC)
+
+
+def _utc(at: datetime) -> datetime:
+    """Two hours of one zone are subtracted as a wall shows them, which is wrong when clocks change."""
+    return at.astimezone(UTC)

@@ -45,7 +45,7 @@ def _gaps_of_text(version):
     asked = (
         ("headline", "34(1)", _("Donnez un titre.")),
         ("public_summary", "34(1)", _("Résumez l'incident pour le public.")),
-        ("what_happened", "34(2)", _("Dites la nature de la violation : ce qui s'est passé.")),
+        ("what_happened", "34(2)", _("Dites la nature de la violation : ce qui s'est passé.")),
         ("consequences", "33(3)(c)", _("Décrivez les conséquences probables.")),
         ("what_to_do", "33(3)(d)", _("Dites ce que chacun peut faire pour se protéger.")),
     )

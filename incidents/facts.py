@@ -68,7 +68,7 @@ class TargetFacts:
         return _("du %(first)s au %(last)s") % {"first": day(first), "last": day(last)}
 
     def categories(self, state: str) -> frozenset[str]:
-        """The categories in one state. « Non mentionnée » holds those that nobody spoke of, too."""
+        """The categories in one state. « Non mentionnée » holds those that nobody spoke of, too."""
         said = {claim.category for claim in self.claims}
         found = {claim.category for claim in self.claims if claim.state == state}
         silent = set(DataCategory.values) - said if state == ClaimState.NOT_STATED else set()

@@ -266,7 +266,7 @@ def _group(people: list[PersonExposure], operators: list[OperatorView]) -> Group
 
 
 def _names(people: list[PersonExposure]) -> str:
-    """« Vous, Aurélie et Adèle »; whole names where first names are not enough, or for one alone."""
+    """« Vous, Aurélie et Adèle »; whole names where first names are not enough, or for one alone."""
     first_names = [person.name.partition(" ")[0] for person in people]
     short = len(people) > 1 and len(set(first_names)) == len(people)
     return _enumerated(
@@ -278,7 +278,7 @@ def _names(people: list[PersonExposure]) -> str:
 
 
 def _enumerated(words: Sequence[str]) -> str:
-    """« A, B et C ». An empty text for no word."""
+    """« A, B et C ». An empty text for no word."""
     *others, last = words or [""]
     return (
         _("%(others)s et %(last)s") % {"others": ", ".join(others), "last": last}

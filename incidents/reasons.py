@@ -58,7 +58,7 @@ _SENTENCES = {
         "%(operator)s ne gérait plus ce contrat, mais gardait encore ces données."
     ),
     Reason.PURGE_ATTESTEE: gettext_lazy(
-        "%(operator)s a effacé ces données avant l'incident : %(purged_on)s."
+        "%(operator)s a effacé ces données avant l'incident : %(purged_on)s."
     ),
     Reason.NON_DETENU: gettext_lazy(
         "D'après nos registres, %(operator)s ne détenait plus ces données lors de l'incident."
@@ -88,7 +88,7 @@ _SENTENCES_WITHOUT_DAYS = {
         "%(operator)s a pu garder ces données jusqu'à l'attaque, dont les dates restent inconnues."
     ),
     Reason.PURGE_ATTESTEE: gettext_lazy(
-        "%(operator)s a effacé ces données plus d'un an avant la découverte de l'attaque : "
+        "%(operator)s a effacé ces données plus d'un an avant la découverte de l'attaque : "
         "%(purged_on)s."
     ),
     Reason.NON_DETENU: gettext_lazy(
@@ -103,7 +103,7 @@ _SENTENCES_WITHOUT_DAYS = {
 
 
 class ExposureState(models.TextChoices):
-    """From the strongest to the weakest. « Présumée »: the dates of the attack are not known."""
+    """From the strongest to the weakest. « Présumée »: the dates of the attack are not known."""
 
     CONFIRMED = "confirmee", pgettext_lazy("exposition", "confirmée")
     PRESUMED = "presumee", pgettext_lazy("exposition", "présumée")

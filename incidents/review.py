@@ -101,7 +101,7 @@ def _told(version: NoticeVersion, facts: Facts) -> dict[str, tuple[str, Said]]:
         key, name = f"operateur-{target.operator.lower()}", target.operator_name
         told[key] = (name, list(_attack(target)))
         told[f"{key}-donnees"] = (
-            _("%(operator)s : données") % {"operator": name},
+            _("%(operator)s : données") % {"operator": name},
             [(category.label, _claim(target, category)) for category in DataCategory],
         )
     told["mesures"] = (_("Mesures prises"), [_step(step, names) for step in facts.steps])
@@ -133,7 +133,7 @@ def _attack(target: TargetFacts):
 def _claim(target: TargetFacts, category: DataCategory) -> str:
     claims = [claim for claim in target.claims if claim.category == category]
     if not claims:
-        return _("non mentionnée : rien n'a été saisi")
+        return _("non mentionnée : rien n'a été saisi")
     return "\n".join(_stated(claim) for claim in claims)
 
 

@@ -4,17 +4,20 @@ Import it from a conftest: `from tests.cast import *`.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from incidents.models import Incident
+from incidents.models import Incident, Regime
 from members.models import Member, User
+from portal import roles
 from portal.demo import incident as february
 from portal.demo import people
 
-__all__ = ["as_member", "as_staff", "cast", "february_2024"]
+__all__ = ["as_member", "as_staff", "cast", "colleague", "february_2024"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,27 @@ def cast(db) -> Cast:
 @pytest.fixture
 def february_2024(cast) -> Incident:
     """The incident of February 2024, live with its first version."""
+    seed_regimes()
     return february.load(author=cast.auteur, approver=cast.approbateur)
+
+
+def seed_regimes() -> None:
+    """What the migration put there, if the flush that follows some tests took it away."""
+    if not Regime.objects.exists():
+        import_module("incidents.migrations.0006_calls_evidence_and_filings").seed(apps)
+
+
+@pytest.fixture
+def colleague(db):
+    """`colleague("auteur", roles.WRITING)` is staff with one role and an app, where the cast is too many."""
+
+    def make(identifiant: str, role: str) -> User:
+        user = User.objects.create_user(identifiant, is_staff=True, name=identifiant.capitalize())
+        user.groups.add(roles._sync(role, roles.ROLES[role]))
+        TOTPDevice.objects.create(user=user, name="app", confirmed=True)
+        return user
+
+    return make
 
 
 @pytest.fixture

@@ -191,11 +191,16 @@ class ClassificationAdmin(StruckAdmin):
         return _("majeur") if row.is_major else _("non majeur")
 
 
+class HouseRuleForm(forms.ModelForm):
+    hours = forms.IntegerField(label=gettext_lazy("Heures"), min_value=1, max_value=10_000)
+
+
 @admin.register(Regime)
 class RegimeAdmin(admin.ModelAdmin):
     """The law comes with the portal; only a house rule, for which the law gives no number, is set here."""
 
     list_display = ["name", "article", "delay", "applies_from", "house"]
+    form = HouseRuleForm
     fields = ["name", "article", "applies_from", "started", "house", "hours"]
 
     def get_readonly_fields(self, request, obj=None):
@@ -226,13 +231,6 @@ class RegimeAdmin(admin.ModelAdmin):
         if obj and not self.has_change_permission(request, obj):
             return [*self.fields[:-1], "delay"]
         return self.fields
-
-    def get_form(self, request, obj=None, change=False, **kwargs):
-        form = super().get_form(request, obj, change=change, **kwargs)
-        if "hours" in form.base_fields:
-            form.base_fields["hours"].required = True
-            form.base_fields["hours"].min_value = 1
-        return form
 
     def save_model(self, request, obj, form, change):
         before = Regime.objects.get(pk=obj.pk).hours

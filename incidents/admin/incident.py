@@ -26,7 +26,7 @@ from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
 from members.models.category import DataCategory
 
-MOVED = gettext_lazy("Cet incident vient de changer d'état : rien n'est enregistré. Relisez-le.")
+MOVED = gettext_lazy("Cet incident vient de changer d'état : rien n'est enregistré. Relisez-le.")
 
 
 class TargetForm(forms.ModelForm):
@@ -260,7 +260,7 @@ class ClaimFormSet(forms.BaseInlineFormSet):
         for category in filter(None, added):
             if added.count(category) > 1:
                 raise ValidationError(
-                    _("Deux affirmations portent sur « %(category)s ». Gardez-en une seule.")
+                    _("Deux affirmations portent sur « %(category)s ». Gardez-en une seule.")
                     % {"category": DataCategory(category).label}
                 )
 

@@ -88,7 +88,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     ]
     change_form_template = "admin/incidents/noticeversion/change_form.html"
     refusals = {
-        WrittenOnce: gettext_lazy("Cette version n'est plus un brouillon : rien n'est enregistré."),
+        WrittenOnce: gettext_lazy("Cette version n'est plus un brouillon : rien n'est enregistré."),
         notices.AlreadyUnderWay: gettext_lazy(
             "Une autre version est déjà en cours pour cet incident."
         ),
@@ -100,7 +100,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request, obj=None):
-        """In words where nobody may change it: the admin's red cross would say that « non » is wrong."""
+        """In words where nobody may change it: the admin's red cross would say that « non » is wrong."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
@@ -215,7 +215,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             review=review.of(version, facts),
             act=lambda data: notices.submit(version, by=request.user, request=request),
             refusals={
-                notices.Incomplete: _("Il manque des éléments : la version n'est pas soumise."),
+                notices.Incomplete: _("Il manque des éléments : la version n'est pas soumise."),
                 notices.NotTheAuthor: _("Seul son auteur soumet un brouillon."),
                 notices.TooLate: _("Cette version n'est plus un brouillon."),
             },
@@ -240,7 +240,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             refusals={
                 notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
                 notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
-                notices.Incomplete: _("Il manque des éléments : la version n'est pas publiée."),
+                notices.Incomplete: _("Il manque des éléments : la version n'est pas publiée."),
                 notices.TooLate: _("Cette version n'attend plus d'approbation."),
             },
             done=_("La version est publiée."),

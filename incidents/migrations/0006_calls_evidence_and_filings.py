@@ -119,10 +119,11 @@ GUARDED = {
 }
 
 
-def seed(apps, schema_editor):
-    Regime = apps.get_model("incidents", "Regime")
+def seed(apps, schema_editor=None):
+    alias = schema_editor.connection.alias if schema_editor else "default"
+    rows = apps.get_model("incidents", "Regime").objects.using(alias)
     for position, regime in enumerate(REGIMES, start=1):
-        Regime.objects.create(
+        rows.create(
             **{"per_operator": False, "house_rule": False, **regime}, position=position
         )
 
@@ -931,7 +932,7 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="filing_late_says_why",
-                violation_error_message="Ce dépôt est en retard : dites pourquoi.",
+                violation_error_message="Ce dépôt est en retard : dites pourquoi.",
             ),
         ),
         migrations.AddConstraint(

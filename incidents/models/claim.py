@@ -12,7 +12,7 @@ from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
 
 class ClaimState(models.TextChoices):
-    """What an operator says about one category. Silence is never read as « non exposée »."""
+    """What an operator says about one category. Silence is never read as « non exposée »."""
 
     EXPOSED = "exposee", _("exposée")
     NOT_EXPOSED = "non_exposee", _("non exposée")

@@ -47,7 +47,7 @@ class Incident(models.Model):
         _("référence"),
         unique=True,
         max_length=60,
-        help_text=_("Visible dans les adresses des pages. Exemple : 2024-02-tiers-payant."),
+        help_text=_("Visible dans les adresses des pages. Exemple : 2024-02-tiers-payant."),
     )
     title = models.CharField(_("titre"), max_length=150)
     state = models.CharField(
@@ -96,7 +96,7 @@ class Incident(models.Model):
 
 
 class Target(models.Model):
-    """One operator that was attacked, and when. Unknown dates make an exposure « présumée »."""
+    """One operator that was attacked, and when. Unknown dates make an exposure « présumée »."""
 
     incident = models.ForeignKey(
         Incident, on_delete=models.CASCADE, related_name="targets", verbose_name=_("incident")
@@ -165,7 +165,7 @@ class Step(models.Model):
     kind = models.CharField(_("mesure"), max_length=15, choices=StepKind.choices)
     actor = models.CharField(_("par qui"), max_length=100)
     done_on = models.DateField(
-        _("le"), null=True, blank=True, help_text=_("Vide : date non communiquée.")
+        _("le"), null=True, blank=True, help_text=_("Vide : date non communiquée.")
     )
     text = models.TextField(_("en une ou deux phrases"))
 
@@ -198,7 +198,7 @@ class ServiceStatus(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("domaine de soins"),
-        help_text=_("Vide : tous les domaines."),
+        help_text=_("Vide : tous les domaines."),
     )
     state = models.CharField(_("état"), max_length=10, choices=ServiceState.choices)
     note = models.CharField(_("précision"), max_length=250, blank=True)

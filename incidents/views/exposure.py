@@ -1,4 +1,4 @@
-"""The incident pages of a member: his list, what one incident exposed of him and his, « J'ai lu »."""
+"""The incident pages of a member: his list, what one incident exposed of him and his, « J'ai lu »."""
 
 from dataclasses import dataclass
 from datetime import datetime

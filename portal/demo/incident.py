@@ -4,13 +4,17 @@ Facts and their sources: docs/demo.md. What the sources leave open stays open he
 published are null, and categories that nobody spoke of are « non mentionnées ».
 """
 
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+from django.core.files.base import ContentFile
 from django.db import transaction
+from django.utils import timezone
 
-from incidents import lifecycle, notices
+from incidents import clocks, filings, intake, lifecycle, notices
 from incidents.models import Incident, ServiceStatus, Step, Target
-from incidents.models.claim import ClaimState
+from incidents.models.call import Channel
+from incidents.models.claim import ClaimState, Confidence
 from incidents.models.incident import ServiceState, StepKind
 from members.models import CareDomain, Operator, User
 from members.models.category import DataCategory as Data
@@ -39,17 +43,33 @@ WINDOW_SOURCE = (
     "Seul « début février 2024 » est publié. Fenêtre retenue par prudence : du 1er au 7 février."
 )
 
+PARIS = ZoneInfo("Europe/Paris")
+# The days are those on which each attack was known; nobody published an hour.
+INVENTED = "Heure et interlocuteur inventés pour la démonstration."
+CALLERS = {VIAMEDIS: "Dominique Le Bihan", ALMERYS: "Maël Prigent"}
+
 TARGETS = {
     VIAMEDIS: (
-        date(2024, 2, 1),
+        datetime(2024, 2, 1, 17, 40, tzinfo=PARIS),
         "Des identifiants volés à des professionnels de santé ont ouvert la plateforme de Viamedis. "
         "Les attaquants y ont consulté les droits d'assurés. "
         "Viamedis gérait notre tiers payant jusqu'au 31 décembre 2023.",
     ),
     ALMERYS: (
-        date(2024, 2, 5),
+        datetime(2024, 2, 5, 9, 15, tzinfo=PARIS),
         "La plateforme d'Almerys a été attaquée de la même façon, les mêmes jours. "
         "Almerys gère notre tiers payant depuis le 1er janvier 2024.",
+    ),
+}
+
+# regime and operator → when it was filed, why so late, and what the evidence says. That the mutual told the
+# CNIL and its members is published; the hours are invented, and the texts say so.
+FILINGS = {
+    ("rgpd-33", VIAMEDIS): (datetime(2024, 2, 3, 11, 30, tzinfo=PARIS), ""),
+    ("rgpd-33", ALMERYS): (datetime(2024, 2, 7, 16, 5, tzinfo=PARIS), ""),
+    ("rgpd-34", None): (
+        datetime(2024, 2, 9, 10, 0, tzinfo=PARIS),
+        "Les données exposées n'ont été connues que le 9 février.",
     ),
 }
 
@@ -143,15 +163,29 @@ def _load(author: User, approver: User) -> Incident:
         public_phone="02 61 91 00 00",
     )
     targets = {}
-    for code, (detected_on, what_happened) in TARGETS.items():
-        targets[code] = Target.objects.create(
+    for code, (called_at, what_happened) in TARGETS.items():
+        target = targets[code] = Target.objects.create(
             incident=incident,
             operator=Operator.objects.get(code=code),
             window_from=date(2024, 2, 1),
             window_until=date(2024, 2, 7),
             window_source=WINDOW_SOURCE,
-            detected_on=detected_on,
+            detected_on=called_at.date(),
             what_happened=what_happened,
+        )
+        intake.record(
+            incident,
+            intake.Told(
+                operator=target.operator,
+                called_at=called_at,
+                channel=Channel.PHONE,
+                caller_name=CALLERS[code],
+                caller_role="Astreinte sécurité",
+                said=INVENTED,
+                source=CLAIMS_SOURCE,
+                stated_on=called_at.date(),
+            ),
+            by=author,
         )
     for target in targets.values():
         for state, categories in CLAIMS.items():
@@ -162,6 +196,7 @@ def _load(author: User, approver: User) -> Incident:
                     state=state,
                     source=CLAIMS_SOURCE,
                     stated_on=date(2024, 2, 9),
+                    confidence=Confidence.WRITTEN,
                     by=author,
                 )
     for code, kind, actor, text in STEPS:
@@ -179,5 +214,25 @@ def _load(author: User, approver: User) -> Incident:
     version = notices.start(incident, author=author, **NOTICE)
     notices.submit(version, by=author)
     notices.publish(version, by=approver)
+    _file(incident, author)
     incident.refresh_from_db()
     return incident
+
+
+def _file(incident: Incident, author: User) -> None:
+    for (code, operator), (submitted_at, late_reason) in FILINGS.items():
+        clock = next(
+            clock
+            for clock in clocks.of(incident, timezone.now())
+            if clock.regime.code == code
+            and (clock.target.operator.code if clock.target else None) == operator
+        )
+        words = f"{clock.name}\n{submitted_at:%d/%m/%Y %H:%M}\n{INVENTED}\n"
+        filings.record_with_file(
+            incident,
+            clock,
+            ContentFile(words.encode(), name=f"accuse-{clock.key.replace(':', '-')}.txt"),
+            submitted_at=submitted_at,
+            late_reason=late_reason,
+            by=author,
+        )

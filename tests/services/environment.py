@@ -21,7 +21,7 @@ IN_PROCESS = {
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }
 
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "FILES_ROOT")
 
 
 def production(public_url: str, database_url: str, redis_url: str, **others: str) -> dict[str, str]:

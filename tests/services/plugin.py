@@ -61,6 +61,7 @@ def _start_services(config):
     os.environ.update(
         {
             FOLDER: str(folder),
+            "FILES_ROOT": str(folder / "files"),
             "DATABASE_URL": postgres.url(),
             "TESTS_POSTGRES_ADMIN": postgres.admin_url,
             "TESTS_POSTGRES_BIN": str(postgres.bin),
