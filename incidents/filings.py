@@ -5,6 +5,7 @@ from datetime import datetime
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from incidents import clocks
 from incidents import evidence as pieces
@@ -116,7 +117,7 @@ def record_with_file(
             incident,
             one,
             kind=EvidenceKind.RECEIPT,
-            received_from=clock.regime.name,
+            received_from=_("destinataire du dépôt"),
             received_at=submitted_at,
             target=clock.target,
             by=by,
