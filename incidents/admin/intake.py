@@ -2,7 +2,11 @@
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.contrib.admin.widgets import (
+    AdminEmailInputWidget,
+    AdminTextareaWidget,
+    AdminTextInputWidget,
+)
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.shortcuts import redirect
 from django.urls import path
@@ -48,7 +52,9 @@ class ChoiceOfIncidentForm(forms.Form):
         required=False,
         widget=AdminTextInputWidget,
     )
-    dpo_email = forms.EmailField(label=gettext_lazy("Son adresse e-mail"), required=False)
+    dpo_email = forms.EmailField(
+        label=gettext_lazy("Son adresse e-mail"), required=False, widget=AdminEmailInputWidget
+    )
 
     def __init__(self, *args, may_open: bool, **kwargs):
         super().__init__(*args, **kwargs)

@@ -35,24 +35,27 @@ class FilesForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.too_heavy = too_heavy
 
-    def _clean_fields(self):
-        super()._clean_fields()
+    def clean(self):
+        cleaned = super().clean()
         for name, field in self.fields.items():
             if not isinstance(field, forms.FileField):
                 continue
             if name in self.too_heavy:
-                self._errors.pop(name, None)
+                self.errors.pop(name, None)  # it is not missing
                 self.add_error(name, _("Ce fichier est trop lourd : 25 Mo au plus, 75 Mo en tout."))
-            elif file := self.cleaned_data.get(name):
-                try:
-                    evidence.recognize(file)
-                except evidence.TooHeavy:
-                    self.add_error(name, _("Ce fichier est vide, ou pèse plus de 25 Mo."))
-                except evidence.Unrecognized:
-                    self.add_error(
-                        name,
-                        _("Ce fichier n'est ni PDF, ni image, ni texte, ni document bureautique."),
-                    )
+            elif file := cleaned.get(name):
+                self._recognize(name, file)
+        return cleaned
+
+    def _recognize(self, name: str, file) -> None:
+        try:
+            evidence.recognize(file)
+        except evidence.TooHeavy:
+            self.add_error(name, _("Ce fichier est vide, ou pèse plus de 25 Mo."))
+        except evidence.Unrecognized:
+            self.add_error(
+                name, _("Ce fichier n'est ni PDF, ni image, ni texte, ni document bureautique.")
+            )
 
 
 class IncidentPages:

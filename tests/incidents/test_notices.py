@@ -504,7 +504,8 @@ def test_a_later_claim_supersedes_and_nothing_disappears(cast, february_2024):
 def test_the_same_claim_twice_is_said_once(cast, february_2024):
     target = february_2024.targets.first()
     before = Claim.objects.live().get(target=target, category="NIR")
-    same = {name: getattr(before, name) for name in ("state", "source", "stated_on")}
+    names = ("state", "source", "stated_on", "confidence")
+    same = {name: getattr(before, name) for name in names}
     events = AuditEvent.objects.count()
     assert lifecycle.record_claim(target, category="NIR", by=cast.auteur, **same) == before
     assert AuditEvent.objects.count() == events
