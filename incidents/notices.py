@@ -1,21 +1,26 @@
-"""The life of a notice version: written, submitted, published by someone else, withdrawn.
+"""The life of a notice version: written, submitted, approved by someone else at once or for later, withdrawn.
 
 Each function is one change: one transaction, its audit row, its effects on commit. A conditional update
 says who came first, so that two approvers, or two clicks, publish once.
 """
 
+import logging
+from datetime import UTC
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Max, OuterRef
+from django.utils import timezone
 
 from incidents import banners, facts
 from incidents.completeness import Gap, gaps
 from incidents.facts import Facts
 from incidents.fingerprint import fingerprint
 from incidents.models import Incident, NoticeVersion
-from members import audit
+from members import alerts, audit
 from members.models import AuditEvent
+
+log = logging.getLogger(__name__)
 
 PUBLISHED = "incident.version_published"
 BATCH = 100  # versions read at a time
@@ -43,6 +48,10 @@ class FactsChanged(NoticeError):
     """The facts are no longer those that the approver read."""
 
 
+class NotAnotherPerson(NoticeError):
+    """An emergency takes the words of two colleagues, on the same text and the same facts."""
+
+
 class TooLate(NoticeError):
     """Someone else moved it first, or its incident is closed."""
 
@@ -51,30 +60,44 @@ class AlreadyUnderWay(NoticeError):
     """One version at a time is written for an incident."""
 
 
-def start(incident: Incident, *, author, request=None, **texts) -> NoticeVersion:
-    """A draft, numbered after every other version of `incident`."""
+def start(incident: Incident, *, author, request=None, reason: str = "", **typed) -> NoticeVersion:
+    """A draft, numbered after every other version of `incident`. `reason`: why it corrects another."""
     last = incident.versions.aggregate(last=Max("number"))["last"] or 0
-    version = NoticeVersion(incident=incident, number=last + 1, author=author, **texts)
+    version = NoticeVersion(
+        incident=incident, number=last + 1, author=author, revision_reason=reason, **typed
+    )
+    told = {"reason": reason} if reason else {}
     try:
         with transaction.atomic():
             version.save(force_insert=True)
             audit.record(
-                "incident.version_started", actor=author, request=request, **_which(version)
+                "incident.version_started", actor=author, request=request, **_which(version), **told
             )
     except IntegrityError:
         raise AlreadyUnderWay from None
     return version
 
 
-def revise(version: NoticeVersion, *, author, request=None) -> NoticeVersion:
-    """A draft with the texts of `version`, for its author to say what changed."""
+def revise(version: NoticeVersion, *, author, reason: str = "", request=None) -> NoticeVersion:
+    """A draft with the texts of `version`, for its author to say to members what changed.
+
+    Neither its time to appear nor its end is kept: they were those of another day.
+    """
     texts = {name: getattr(version, name) for name in NoticeVersion.TEXTS if name != "change_note"}
-    return start(version.incident, author=author, request=request, **texts)
+    return start(
+        version.incident,
+        author=author,
+        request=request,
+        reason=reason,
+        audiences=version.audiences,
+        **texts,
+    )
 
 
-def submit(version: NoticeVersion, *, by, request=None) -> None:
+def submit(version: NoticeVersion, *, by, for_emergency: bool = False, request=None) -> None:
     """Hands a complete draft to an approver; from then on its text never changes.
 
+    `for_emergency`: what may wait is missing, so that two colleagues decide, and no approver can.
     Raises Incomplete, NotTheAuthor or TooLate.
     """
     if by.pk != version.author_id:
@@ -84,15 +107,45 @@ def submit(version: NoticeVersion, *, by, request=None) -> None:
             raise TooLate
         # read again: what is checked is what can no longer change
         submitted = NoticeVersion.objects.select_related("incident").get(pk=version.pk)
-        missing = gaps(submitted, facts.of(submitted.incident))
-        if missing:
-            raise Incomplete(missing)
-        audit.record("incident.version_submitted", actor=by, request=request, **_which(version))
+        missing = _insist(gaps(submitted, facts.of(submitted.incident)), for_emergency)
+        told = {"missing": [gap.code for gap in missing]} if missing else {}
+        audit.record(
+            "incident.version_submitted", actor=by, request=request, **_which(version), **told
+        )
+    version.refresh_from_db()
+
+
+def approve(version: NoticeVersion, *, by, read: str = "", request=None) -> None:
+    """Approves a submitted version: published now, or when its time comes. Raises what `publish` does.
+
+    The approval is of the text and of the facts as they stand; other facts ask for another one.
+    """
+    version.refresh_from_db()
+    if version.appears_at is None or version.appears_at <= timezone.now():
+        publish(version, by=by, read=read, request=request)
+        return
+    if by.pk == version.author_id:
+        raise AuthorCannotApprove
+    with transaction.atomic():
+        if not Incident.objects.rewrite(version.incident):  # held, and not opened: nothing appears yet
+            raise TooLate
+        approved = _facts_read(version, read)
+        _insist(gaps(version, approved))
+        row = NoticeVersion.objects.filter(pk=version.pk)
+        if not row.schedule(approver=by, facts_digest=facts_digest(approved)):
+            raise TooLate
+        audit.record(
+            "incident.version_scheduled",
+            actor=by,
+            request=request,
+            appears_at=version.appears_at.isoformat(),
+            **_which(version),
+        )
     version.refresh_from_db()
 
 
 def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None:
-    """Freezes the facts and shows the version to members; opens its incident if needed.
+    """Freezes the facts and shows the version to members now; opens its incident if needed.
 
     `read` is `facts_digest` of what the approver had before him; empty when nobody read a page.
     Raises AuthorCannotApprove, FactsChanged, Incomplete or TooLate.
@@ -101,27 +154,121 @@ def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None
         raise AuthorCannotApprove
     version.refresh_from_db()
     with transaction.atomic():
-        if not Incident.objects.open_to_members(version.incident):
-            raise TooLate
-        frozen = facts.of(version.incident)
-        if read and read != facts_digest(frozen):
-            raise FactsChanged
-        missing = gaps(version, frozen)
-        if missing:
-            raise Incomplete(missing)
+        frozen = _open_and_read(version, read)
+        _insist(gaps(version, frozen))
         snapshot = frozen.snapshot()
         sealed = digest(version, snapshot)
         row = NoticeVersion.objects.filter(pk=version.pk)
         if not row.publish(approver=by, facts=snapshot, digest=sealed):
             raise TooLate
+        _published(version, sealed, by=by, request=request)
+    version.refresh_from_db()
+
+
+def publish_due() -> int:
+    """Publishes what was approved for a time that has come; how many versions appeared.
+
+    A version whose facts are no longer those approved, that lacks something by now, or whose incident
+    is closed, is held back: it waits for an approval again, and its author and approver are told. Safe
+    to run twice at once.
+    """
+    appeared = 0
+    for version in NoticeVersion.objects.due().select_related("incident", "author", "approver"):
+        try:
+            _publish_due(version)
+            appeared += 1
+        except TooLate:
+            _hold_back(version, "closed")
+        except FactsChanged:
+            _hold_back(version, "facts")
+        except Incomplete as held:
+            _hold_back(version, "incomplete", missing=[gap.code for gap in held.gaps])
+        except Exception:  # one that cannot be handled never keeps the others waiting
+            log.exception("The version %s could not be published.", version.pk)
+    return appeared
+
+
+def _publish_due(version: NoticeVersion) -> None:
+    with transaction.atomic():
+        frozen = _open_and_read(version, version.approved_facts)
+        _insist(gaps(version, frozen))
+        snapshot = frozen.snapshot()
+        sealed = digest(version, snapshot)
+        # another worker may have published it, or a colleague withdrawn it: nothing to do, then
+        if NoticeVersion.objects.filter(pk=version.pk).publish_due(facts=snapshot, digest=sealed):
+            _published(version, sealed, by=version.approver, scheduled=True)
+            return
+        transaction.set_rollback(True)
+
+
+def _hold_back(version: NoticeVersion, why: str, **told) -> None:
+    with transaction.atomic():
+        if not NoticeVersion.objects.filter(pk=version.pk).hold_back():
+            return
+        audit.record("incident.version_held_back", why=why, **_which(version), **told)
+        for person in (version.author, version.approver):
+            alerts.tell(person, "version_held_back", **_which(version))
+
+
+def call_emergency(version: NoticeVersion, *, by, reason: str, read: str, request=None) -> None:
+    """The first of two words to publish what is incomplete, or what nobody but its author could approve.
+
+    It holds for this text and the facts `read`: others ask for another first word. Raises
+    AuthorCannotApprove, FactsChanged, Incomplete when what may not wait is missing, or TooLate.
+    """
+    if by.pk == version.author_id:
+        raise AuthorCannotApprove
+    version.refresh_from_db()
+    with transaction.atomic():
+        if not Incident.objects.rewrite(version.incident):
+            raise TooLate
+        told = _facts_read(version, read)
+        missing = _insist(gaps(version, told), for_emergency=True)
+        row = NoticeVersion.objects.filter(pk=version.pk)
+        if not row.call_emergency(by=by, reason=reason, facts_digest=facts_digest(told)):
+            raise TooLate
         audit.record(
-            PUBLISHED,
+            "incident.emergency_called",
             actor=by,
             request=request,
-            digest=sealed,
+            reason=reason,
+            missing=[gap.code for gap in missing],
             **_which(version),
         )
-        transaction.on_commit(banners.drop, robust=True)
+    version.refresh_from_db()
+
+
+def publish_in_emergency(
+    version: NoticeVersion, *, by, reason: str, read: str, request=None
+) -> None:
+    """The second word: shows the version now, whatever may wait and is missing.
+
+    By someone who is neither its author nor the first. Raises AuthorCannotApprove, FactsChanged,
+    Incomplete, NotAnotherPerson or TooLate.
+    """
+    if by.pk == version.author_id:
+        raise AuthorCannotApprove
+    version.refresh_from_db()
+    with transaction.atomic():
+        frozen = _open_and_read(version, read)
+        missing = _insist(gaps(version, frozen), for_emergency=True)
+        snapshot = frozen.snapshot()
+        sealed = digest(version, snapshot)
+        called = NoticeVersion.objects.filter(pk=version.pk).called_by_another(
+            by, facts_digest=facts_digest(frozen)
+        )
+        if not called.publish(approver=by, facts=snapshot, digest=sealed, reason=reason):
+            version.refresh_from_db()
+            raise NotAnotherPerson if version.is_submitted else TooLate
+        _published(
+            version,
+            sealed,
+            by=by,
+            request=request,
+            emergency=True,
+            reason=reason,
+            missing=[gap.code for gap in missing],
+        )
     version.refresh_from_db()
 
 
@@ -213,16 +360,47 @@ def facts_digest(facts: Facts) -> str:
 
 
 def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
-    """The seal of a version: every text, and the facts."""
-    texts = {name: getattr(version, name) for name in NoticeVersion.TEXTS}
-    return fingerprint(
-        {
-            "number": version.number,
-            "material": version.material,
-            "texts": texts,
-            "facts": snapshot,
-        }
-    )
+    """The seal of a version: every text of every audience, until when it interrupts, and the facts.
+
+    What a version does not have is no part of its seal, so that older seals are still verified.
+    """
+    sealed = {
+        "number": version.number,
+        "material": version.material,
+        "texts": {name: getattr(version, name) for name in NoticeVersion.TEXTS},
+        "facts": snapshot,
+    }
+    if version.audiences:
+        sealed["audiences"] = version.audiences
+    if version.expires_at:
+        sealed["expires_at"] = version.expires_at.astimezone(UTC).isoformat()
+    return fingerprint(sealed)
+
+
+def _open_and_read(version: NoticeVersion, read: str) -> Facts:
+    """Opens the incident, whose row is held from now on, then its facts. Raises TooLate, FactsChanged."""
+    if not Incident.objects.open_to_members(version.incident):
+        raise TooLate
+    return _facts_read(version, read)
+
+
+def _facts_read(version: NoticeVersion, read: str) -> Facts:
+    now = facts.of(version.incident)
+    if read and read != facts_digest(now):
+        raise FactsChanged
+    return now
+
+
+def _insist(missing: list[Gap], for_emergency: bool = False) -> list[Gap]:
+    """What is missing and may wait, in an emergency. Raises Incomplete on anything else."""
+    if missing and not (for_emergency and all(gap.may_wait for gap in missing)):
+        raise Incomplete(missing)
+    return missing
+
+
+def _published(version: NoticeVersion, sealed: str, *, by, request=None, **told) -> None:
+    audit.record(PUBLISHED, actor=by, request=request, digest=sealed, **_which(version), **told)
+    transaction.on_commit(banners.drop, robust=True)
 
 
 def _which(version: NoticeVersion) -> dict[str, Any]:

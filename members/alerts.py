@@ -31,6 +31,7 @@ WITHOUT_NOT_ME = {
     "blocked",
     "trail_anchor",
     "deadline",
+    "version_held_back",
 }
 
 

@@ -355,6 +355,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300,
         "options": {"expires": 300},
     },
+    "publish due versions": {
+        "task": "portal.tasks.publish_due_versions",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "purge what has served": {
         "task": "members.tasks.purge_what_served",
         "schedule": crontab(hour=4, minute=27),

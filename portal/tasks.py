@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from incidents import reminders
+from incidents import notices, reminders
 from members import contacts
 
 
@@ -14,3 +14,8 @@ def apply_phone_changes() -> None:
 @shared_task
 def remind_of_deadlines() -> None:
     reminders.remind()
+
+
+@shared_task
+def publish_due_versions() -> None:
+    notices.publish_due()

@@ -35,6 +35,7 @@ SUBJECTS = {
     "trail_anchor": _("Ancre du journal"),
     "deadline": _("Échéance d'un incident à suivre"),
     "blocked": _("Votre espace est protégé"),
+    "version_held_back": _("Une version programmée n'a pas paru"),
 }
 
 

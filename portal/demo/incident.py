@@ -141,6 +141,40 @@ NOTICE = {
         "Vos informations bancaires, vos soins et vos remboursements ne sont pas touchés. "
         "Vos adresses, téléphone et e‑mail non plus."
     ),
+    "audiences": {
+        "former": {
+            "what_to_do": (
+                "Vous n'avez aucune démarche à faire pour l'instant.\n\n"
+                "Vous n'êtes plus adhérent, mais vos anciennes données méritent la même vigilance. "
+                "N'ouvrez ni lien ni pièce jointe d'un message douteux. "
+                "Ne donnez jamais votre mot de passe, ni un code reçu par SMS.\n\n"
+                "En cas de doute, appelez notre service aux adhérents."
+            ),
+        },
+        "employer": {
+            "what_happened": (
+                "Début février 2024, deux opérateurs de tiers payant ont été attaqués : "
+                "Viamedis et Almerys.\n\n"
+                "Des données de salariés couverts par votre contrat ont pu être consultées."
+            ),
+            "what_to_do": (
+                "Dites à vos salariés de se connecter à leur espace adhérent. "
+                "Chacun y lira lesquelles de ses données sont touchées.\n\n"
+                "Ne transférez pas de liste de salariés par e‑mail."
+            ),
+        },
+        "support": {
+            "what_happened": (
+                "Viamedis et Almerys, qui paient pour nous les professionnels de santé, ont été "
+                "attaqués début février 2024.\n\n"
+                "D'après les éléments connus, notre propre système n'a pas été touché."
+            ),
+            "what_to_do": (
+                "Aucune démarche n'est à faire. Invitez la personne à lire sa page dans son espace.\n\n"
+                "Sans espace, proposez un courrier. N'envoyez aucun lien."
+            ),
+        },
+    },
 }
 
 

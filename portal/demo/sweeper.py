@@ -7,6 +7,7 @@ from threading import Thread
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
+from incidents import notices
 from members import audit, contacts
 from members.sms.sweeper import Sweeper
 
@@ -27,7 +28,7 @@ def start() -> None:
 def _beat_for_ever() -> None:
     while True:
         time.sleep(BEAT)
-        for act in (audit.seal, contacts.apply_due):
+        for act in (audit.seal, contacts.apply_due, notices.publish_due):
             with suppress(DatabaseError):  # busy or away: the next round does what this one did not
                 act()
         close_old_connections()

@@ -36,6 +36,7 @@ MATRIX = {
     "incidents.publish_noticeversion": {roles.APPROVAL},
     "incidents.close_incident": {roles.APPROVAL},
     "incidents.preview_noticeversion": {roles.WRITING, roles.APPROVAL, roles.DPO},
+    "incidents.override_noticeversion": {roles.ADMINISTRATION},
     "incidents.delete_incident": set(),
     "incidents.view_call": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.add_call": {roles.WRITING},
