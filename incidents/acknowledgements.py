@@ -11,6 +11,7 @@ from django.urls import reverse
 from incidents.exposure import PersonExposure
 from incidents.fingerprint import fingerprint
 from incidents.models import Acknowledgement, NoticeVersion
+from incidents.models.wording import Audience
 from members import audit
 from members.models import Member
 from members.prepared import Prepared, Slot
@@ -92,12 +93,21 @@ class Showing:
     read: Acknowledgement | None
 
 
-def show(member: Member, version: NoticeVersion, people: list[PersonExposure]) -> Showing:
+def show(
+    member: Member,
+    version: NoticeVersion,
+    people: list[PersonExposure],
+    *,
+    audience: Audience = Audience.MEMBER,
+) -> Showing:
     """Records that `member` is shown `version` and this exposure, unless it already is.
 
-    Until he acknowledges it, the latest showing counts; afterwards the row never changes.
+    Until he acknowledges it, the latest showing counts; afterwards the row never changes. `audience`: in
+    whose words; kept where they are not the member's.
     """
     shown = {"persons": [person.as_json() for person in people]}
+    if version.speaks_apart_to(audience):
+        shown["audience"] = audience.value
     seal = fingerprint({"version": version.digest, "shown": shown})
     known = list(ledger(member).filter(version__incident=version.incident_id))
     row = next((row for row in known if row.version_id == version.pk), None)

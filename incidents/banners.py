@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils import timezone
 
 from incidents.acknowledgements import Reading, counting, readings
 from incidents.cached import forget, remember
@@ -24,9 +25,19 @@ class CurrentNotice:
     headline: str
     summary: str
     published_at: datetime
+    change_note: str = ""
+    expires_at: datetime | None = None
 
     def is_acknowledged(self, readings: list[Reading]) -> bool:
         return counting(readings, self.reference) is not None
+
+    def news(self, readings: list[Reading]) -> str:
+        """What changed, for a member who has not acknowledged this very version."""
+        read = counting(readings, self.reference)
+        return "" if read and read.version_id == self.version_id else self.change_note
+
+    def is_past(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
     @property
     def url(self) -> str:
@@ -38,13 +49,22 @@ class CurrentNotice:
 
 
 def current() -> list[CurrentNotice]:
-    """The notices in force of live incidents, oldest incident first. No statement while the cache is
-    warm; a dead cache costs one statement, never the page."""
-    rows = remember(CACHE_KEY, CACHE_SECONDS, _read)
-    return [
-        CurrentNotice(**row | {"published_at": datetime.fromisoformat(row["published_at"])})
-        for row in rows
-    ]
+    """The notices in force of live incidents that have not expired, oldest incident first. No statement
+    while the cache is warm; a dead cache costs one statement, never the page.
+
+    The end of each is looked at here, and not when the cache was filled: it passes on time.
+    """
+    now = timezone.now()
+    notices = [_notice(row) for row in remember(CACHE_KEY, CACHE_SECONDS, _read)]
+    return [notice for notice in notices if not notice.is_past(now)]
+
+
+def _notice(row: dict) -> CurrentNotice:
+    times = {
+        name: datetime.fromisoformat(row[name]) if row[name] else None
+        for name in ("published_at", "expires_at")
+    }
+    return CurrentNotice(**row | times)
 
 
 def drop() -> None:
@@ -58,7 +78,7 @@ def _read() -> list[dict]:
         NoticeVersion.objects.visible()
         .filter(incident__state=IncidentState.LIVE)
         .select_related("incident")
-        .defer("facts")
+        .defer("facts", "audiences")
         .order_by("incident__detected_on", "incident", "number")
     )
     latest_by_incident = {version.incident_id: version for version in versions}
@@ -73,6 +93,8 @@ def _current(latest: NoticeVersion) -> dict:
         "headline": latest.headline,
         "summary": latest.public_summary,
         "published_at": latest.published_at.isoformat(),
+        "change_note": latest.change_note if latest.number > 1 else "",
+        "expires_at": latest.expires_at.isoformat() if latest.expires_at else None,
     }
 
 

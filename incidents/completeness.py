@@ -46,7 +46,12 @@ def _gaps_of_text(version) -> Iterator[Gap]:
     asked = (
         ("headline", "34(1)", _("Donnez un titre."), False),
         ("public_summary", "34(1)", _("Résumez l'incident pour le public."), False),
-        ("what_happened", "34(2)", _("Dites la nature de la violation : ce qui s'est passé."), False),
+        (
+            "what_happened",
+            "34(2)",
+            _("Dites la nature de la violation : ce qui s'est passé."),
+            False,
+        ),
         ("consequences", "33(3)(c)", _("Décrivez les conséquences probables."), True),
         ("what_to_do", "33(3)(d)", _("Dites ce que chacun peut faire pour se protéger."), True),
     )

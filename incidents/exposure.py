@@ -209,6 +209,12 @@ def of_member(member: Member, facts: Facts) -> list[PersonExposure]:
     return people + _people(AYANTS_DROIT, family, facts)
 
 
+def of_ayant_droit(person: AyantDroit, facts: Facts) -> PersonExposure:
+    """The same answer as in `of_member` of whoever covers him, for him alone. One statement."""
+    [answer] = _people(AYANTS_DROIT, judged(AYANTS_DROIT, facts).filter(pk=person.pk), facts)
+    return answer
+
+
 def _people(root: Root, rows: QuerySet, facts: Facts) -> list[PersonExposure]:
     names = ["pk", "civility", "first_names", "birth_name", "usage_name"]
     names += ["link"] if root is AYANTS_DROIT else []

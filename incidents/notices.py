@@ -127,7 +127,9 @@ def approve(version: NoticeVersion, *, by, read: str = "", request=None) -> None
     if by.pk == version.author_id:
         raise AuthorCannotApprove
     with transaction.atomic():
-        if not Incident.objects.rewrite(version.incident):  # held, and not opened: nothing appears yet
+        if not Incident.objects.rewrite(
+            version.incident
+        ):  # held, and not opened: nothing appears yet
             raise TooLate
         approved = _facts_read(version, read)
         _insist(gaps(version, approved))

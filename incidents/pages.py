@@ -14,9 +14,10 @@ from incidents.facts import Facts, TargetFacts
 from incidents.models import Incident, NoticeVersion
 from incidents.models.claim import ClaimState
 from incidents.models.incident import ServiceState, StepKind
+from incidents.models.wording import WRITTEN, Audience
 from incidents.reasons import ExposureState
-from members import cover
-from members.models import Contract, Member
+from members.cover import Membership
+from members.models import Contract
 from members.models.category import DataCategory
 
 # What harms most in the wrong hands, in the words of the answer at the top of the page.
@@ -155,6 +156,7 @@ class Page:
     services: list[ServiceView]
     contacts: Contacts
     updates: list[Update]
+    audience: Audience = Audience.PUBLIC
     groups: list[GroupView] = field(default_factory=list)
     acknowledged_at: datetime | None = None
     acknowledged_number: int | None = None  # of the version read, which this one may only correct
@@ -162,29 +164,48 @@ class Page:
     is_preview: bool = False
 
     @property
+    def texts(self) -> dict[str, str]:
+        """The words of its audience, by topic."""
+        return {topic.value: self.version.text(self.audience, topic) for topic in WRITTEN}
+
+    @property
     def is_concerned(self) -> bool:
         """Whether anybody of the family is."""
         return any(group.is_concerned for group in self.groups)
 
 
-def public(version: NoticeVersion, facts: Facts, updates: list[Update]) -> Page:
-    """What anybody may read: no person, no contract. No statement."""
-    return Page(**_common(version, facts, updates), contacts=_contacts(facts))
+def public(
+    version: NoticeVersion,
+    facts: Facts,
+    updates: list[Update],
+    *,
+    audience: Audience = Audience.PUBLIC,
+) -> Page:
+    """What an audience reads without any person or contract. No statement."""
+    return Page(**_common(version, facts, updates), audience=audience, contacts=_contacts(facts))
+
+
+def audience_of(membership: Membership) -> Audience:
+    """In whose words a member reads his page."""
+    return Audience.FORMER if membership.is_former else Audience.MEMBER
 
 
 def personal(
     version: NoticeVersion,
     facts: Facts,
-    member: Member,
+    membership: Membership,
     people: list[PersonExposure],
     *,
+    audience: Audience | None = None,
     showing: Showing | None = None,
     is_preview: bool = False,
 ) -> Page:
+    """What the people of `membership` read: the exposure of each, and the phone of their contract."""
     read = showing.read if showing else None
     return Page(
         **_common(version, facts, updates_of(version.incident)),
-        contacts=_contacts(facts, cover.contract_to_call(member)),
+        audience=audience or audience_of(membership),
+        contacts=_contacts(facts, membership.contract),
         groups=_groups(people),
         acknowledged_at=read.acknowledged_at if read else None,
         acknowledged_number=read.version.number if read else None,

@@ -1,4 +1,4 @@
-"""What a version says, line by line, beside what the version in force says.
+"""What a version says, line by line, beside what another one says: the version in force, or any.
 
 It is what its author submits and what its approver approves: every text, and every fact under the seal,
 in words. (incidents.notices.facts_digest)
@@ -15,10 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import notices
-from incidents.facts import ClaimFacts, Facts, StepFacts, TargetFacts, day
+from incidents.facts import ClaimFacts, Facts, StepFacts, TargetFacts
 from incidents.models import NoticeVersion
 from incidents.models.claim import ClaimState
 from incidents.models.incident import ServiceState, StepKind
+from incidents.models.wording import OTHERS, WRITTEN
+from members.days import day, hour
 from members.models.category import DataCategory
 
 
@@ -64,10 +66,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`in_force` is None before a first publication: nothing is compared, and all of it is new."""
+    """`other`: what it is compared to. None before a first publication: all of it is new."""
 
-    in_force: NoticeVersion | None
+    other: NoticeVersion | None
     sections: tuple[Section, ...]
+    is_in_force: bool = False
 
     @property
     def differences(self) -> int:
@@ -77,18 +80,27 @@ class Review:
 def of(version: NoticeVersion, facts: Facts) -> Review:
     """`version` with `facts`, compared to the version in force of the same incident."""
     in_force = notices.latest(version.incident)
-    told = _told(version, facts)
     if in_force is None:
-        return Review(
-            None, tuple(_alone(key, title, lines) for key, (title, lines) in told.items())
-        )
-    before = _told(in_force, notices.facts_of(in_force))
+        told = _told(version, facts).items()
+        return Review(None, tuple(_alone(key, title, lines) for key, (title, lines) in told))
+    return Review(in_force, _sections(version, facts, in_force), is_in_force=True)
+
+
+def compare(version: NoticeVersion, other: NoticeVersion) -> Review:
+    """Any two versions of one incident, each with the facts that it froze, or those of today."""
+    latest = notices.latest(version.incident)
+    sections = _sections(version, notices.facts_of(version), other)
+    return Review(other, sections, is_in_force=other == latest)
+
+
+def _sections(version: NoticeVersion, facts: Facts, other: NoticeVersion) -> tuple[Section, ...]:
+    told, before = _told(version, facts), _told(other, notices.facts_of(other))
     sections = []
     for key in [*told, *(key for key in before if key not in told)]:
         title, now_lines = told.get(key, (None, []))
         before_title, before_lines = before.get(key, (None, []))
         sections.append(Section(key, title or before_title, _compared(now_lines, before_lines)))
-    return Review(in_force, tuple(sections))
+    return tuple(sections)
 
 
 Said = list[tuple[str, str]]  # (label, what is said), in the order of the page
@@ -97,6 +109,9 @@ Said = list[tuple[str, str]]  # (label, what is said), in the order of the page
 def _told(version: NoticeVersion, facts: Facts) -> dict[str, tuple[str, Said]]:
     names = {target.operator: target.operator_name for target in facts.targets}
     told = {"textes": (_("Textes"), list(_texts(version)))}
+    for audience in OTHERS:
+        title = _("Textes : %(audience)s") % {"audience": audience.label}
+        told[f"textes-{audience}"] = (title, list(_texts_of(version, audience)))
     for target in facts.targets:
         key, name = f"operateur-{target.operator.lower()}", target.operator_name
         told[key] = (name, list(_attack(target)))
@@ -115,6 +130,29 @@ def _texts(version):
     for name in NoticeVersion.TEXTS:
         yield _label(name), getattr(version, name)
     yield _label("material"), _("oui") if version.material else _("non")
+    yield _label("appears_at"), _moment(version.appears_at) or _("dès son approbation")
+    yield _label("expires_at"), _moment(version.expires_at) or _("jusqu'à la clôture")
+    if version.emergency_by:
+        yield _("Urgence demandée par"), _word_of(version.emergency_by, version.emergency_reason)
+    if version.is_emergency:
+        yield _("Publiée en urgence par"), _word_of(version.approver, version.approval_reason)
+
+
+def _word_of(person, reason: str) -> str:
+    return f"{person.name or person.identifiant} : {reason}"
+
+
+def _moment(at) -> str:
+    return f"{day(at)}, {hour(at)}" if at else ""
+
+
+def _texts_of(version, audience):
+    """Its own texts; « comme pour l'adhérent » where it borrows his."""
+    own = version.audiences.get(audience, {})
+    instead = _("comme pour l'adhérent") if audience.borrows else ""
+    for topic in WRITTEN:
+        label = str(topic.label)
+        yield label[0].upper() + label[1:], own.get(topic, instead)
 
 
 def _label(name: str) -> str:

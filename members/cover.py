@@ -147,18 +147,35 @@ _adhesions = Prepared(
 )
 
 
-def contract_to_call(member: Member) -> Contract | None:
-    """The contract whose phone answers `member`: the present one, else the last that ended, else the
-    next. Of several present ones, the latest. One statement."""
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`contract`: the one whose phone answers. `is_former`: every adhésion has ended."""
+
+    contract: Contract | None
+    is_former: bool
+
+
+def membership(member: Member) -> Membership:
+    """The contract to call: the present one, else the last that ended, else the next. Of several present
+    ones, the latest. One statement."""
     today = timezone.localdate()
     adhesions = list(Adhesion.objects.filter(member=member).select_related("contract"))
     present = [one for one in adhesions if one.holds(today)]
     ended = [one for one in adhesions if one.end and one.end < today]
     if present:
-        return max(present, key=lambda one: one.start).contract
-    if ended:
-        return max(ended, key=lambda one: one.end).contract
-    return min(adhesions, key=lambda one: one.start).contract if adhesions else None
+        told = max(present, key=lambda one: one.start)
+    elif ended:
+        told = max(ended, key=lambda one: one.end)
+    else:
+        told = min(adhesions, key=lambda one: one.start, default=None)
+    return Membership(
+        contract=told.contract if told else None,
+        is_former=bool(adhesions) and len(ended) == len(adhesions),
+    )
+
+
+def contract_to_call(member: Member) -> Contract | None:
+    return membership(member).contract
 
 
 def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:

@@ -4,7 +4,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.wording import APART, Audience, Topic, own_texts
+from incidents.models.wording import APART, WRITTEN, Audience, Topic, own_texts
 from members.models.written_once import WrittenOnce, WrittenOnceModel, WrittenOnceQuerySet
 
 
@@ -359,6 +359,13 @@ class NoticeVersion(WrittenOnceModel):
         """The words of `audience` on a WRITTEN topic, or the member's where it borrows them."""
         own = self.audiences.get(audience, {}).get(topic, "")
         return own if own or audience in APART else getattr(self, topic)
+
+    def texts_for(self, audience: Audience) -> dict[str, str]:
+        """Every column of TEXTS as `audience` reads it: what a page of its own keeps."""
+        return {
+            name: self.text(audience, Topic(name)) if name in WRITTEN else getattr(self, name)
+            for name in self.TEXTS
+        }
 
     def speaks_apart_to(self, audience: Audience) -> bool:
         """Whether `audience` reads at least one text that members do not."""

@@ -1,4 +1,7 @@
-"""To whom a notice speaks, of what, and whose words serve for whom. (docs/decisions/0032-one-notice-six-audiences.md)"""
+"""To whom a notice speaks, of what, and whose words serve for whom.
+
+Why it is so: docs/decisions/0032-one-notice-six-audiences.md.
+"""
 
 import unicodedata
 

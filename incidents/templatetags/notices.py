@@ -39,6 +39,7 @@ def incident_banners(context):
                 "headline": notice.headline,
                 "url": notice.url,
                 "acknowledged": notice.is_acknowledged(read),
+                "news": notice.news(read),
             }
             for notice in notices
         ]

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
@@ -14,6 +15,7 @@ from incidents import acknowledgements, exposure, notices, pages
 from incidents.acknowledgements import NotShown, Outdated
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
+from members import cover
 from members.views.access import member_or_viewer, member_required
 
 
@@ -26,6 +28,7 @@ class Line:
     published_at: datetime
     acknowledged_at: datetime | None
     is_closed: bool
+    is_past: bool
 
     @property
     def url(self) -> str:
@@ -36,7 +39,7 @@ class Line:
 @member_or_viewer
 def incident_list(request):
     readings = acknowledgements.readings(request.member.user)
-    lines = []
+    lines, now = [], timezone.now()
     for version in notices.in_force():
         read = acknowledgements.counting(readings, version.incident.reference)
         lines.append(
@@ -46,6 +49,7 @@ def incident_list(request):
                 published_at=version.published_at,
                 acknowledged_at=read.acknowledged_at if read else None,
                 is_closed=version.incident.state == IncidentState.CLOSED,
+                is_past=version.is_past(now),
             )
         )
     return render(request, "incidents/list.html", {"incidents": lines})
@@ -57,11 +61,13 @@ def incident(request, reference):
     version = _version_in_force(reference)
     facts = notices.facts_of(version)
     people = exposure.of_member(request.member, facts)
+    membership = cover.membership(request.member)
     if request.viewer:  # an agent looks: nothing was shown to the member
         showing = acknowledgements.shown_already(request.member, version)
     else:
-        showing = acknowledgements.show(request.member, version, people)
-    shown = pages.personal(version, facts, request.member, people, showing=showing)
+        audience = pages.audience_of(membership)
+        showing = acknowledgements.show(request.member, version, people, audience=audience)
+    shown = pages.personal(version, facts, membership, people, showing=showing)
     return render(request, "incidents/personal.html", {"page": shown})
 
 

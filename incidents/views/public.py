@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from incidents import banners, facts, notices, pages
 from incidents.cached import remember
 from incidents.models import Incident, NoticeVersion
+from incidents.models.wording import Audience
 
 CACHE_SECONDS = 300  # of a page named by its version: a new version is another page
 
@@ -42,7 +43,7 @@ def _read(version_id: int) -> dict:
     return {
         "number": version.number,
         "published_at": version.published_at.isoformat(),
-        "texts": {name: getattr(version, name) for name in NoticeVersion.TEXTS},
+        "texts": version.texts_for(Audience.PUBLIC),
         "facts": version.facts,
         "updates": [
             (update.number, update.published_at.isoformat(), update.change_note)

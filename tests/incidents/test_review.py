@@ -87,7 +87,7 @@ def test_a_text_that_changed_is_marked_word_by_word(draft, cast):  # noqa: F811
     draft.change_note = "Une correction."
     draft.save()
     checked = review.of(draft, notices.facts_of(draft))
-    assert checked.in_force.number == 1
+    assert checked.other.number == 1
     headline = line(checked, "textes", "Titre")
     assert headline.change == Change.CHANGED
     assert (different(headline.before), different(headline.now)) == (["Attaque"], ["Attaques"])
@@ -130,7 +130,7 @@ def test_before_a_first_publication_nothing_is_marked(cast, february_2024):
     notices.withdraw(first, by=cast.approbateur, reason="Essai")
     version = notices.revise(first, author=cast.auteur)
     checked = review.of(version, notices.facts_of(version))
-    assert checked.in_force is None
+    assert checked.other is None
     assert checked.differences == 0
 
 
