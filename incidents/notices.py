@@ -121,7 +121,7 @@ def approve(version: NoticeVersion, *, by, read: str = "", request=None) -> None
     The approval is of the text and of the facts as they stand; other facts ask for another one.
     """
     version.refresh_from_db()
-    if version.appears_at is None or version.appears_at <= timezone.now():
+    if not version.appears_after(timezone.now()):
         publish(version, by=by, read=read, request=request)
         return
     if by.pk == version.author_id:

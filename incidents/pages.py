@@ -198,7 +198,6 @@ def personal(
     *,
     audience: Audience | None = None,
     showing: Showing | None = None,
-    is_preview: bool = False,
 ) -> Page:
     """What the people of `membership` read: the exposure of each, and the phone of their contract."""
     read = showing.read if showing else None
@@ -210,7 +209,6 @@ def personal(
         acknowledged_at=read.acknowledged_at if read else None,
         acknowledged_number=read.version.number if read else None,
         fingerprint=showing.fingerprint if showing else "",
-        is_preview=is_preview,
     )
 
 

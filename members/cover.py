@@ -174,10 +174,6 @@ def membership(member: Member) -> Membership:
     )
 
 
-def contract_to_call(member: Member) -> Contract | None:
-    return membership(member).contract
-
-
 def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     """The member, then his ayants droit of today, eldest first. One statement."""
     today = timezone.localdate()

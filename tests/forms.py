@@ -62,3 +62,11 @@ def untouched(response, form_id: str) -> dict[str, str]:
         sent[name] = lines.replace("\n", "\r\n")
     assert sent, f"no form #{form_id}"
     return sent
+
+
+def typed(notice: dict) -> dict[str, str]:
+    """The texts of a notice as the form of a version posts them."""
+    posted = {name: text for name, text in notice.items() if name != "audiences"}
+    for audience, texts in notice["audiences"].items():
+        posted |= {f"{audience}_{topic}": text for topic, text in texts.items()}
+    return posted

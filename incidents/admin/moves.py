@@ -25,7 +25,8 @@ class ReasonForm(forms.Form):
 class Moves:
     """For a ModelAdmin: `self.move(…)` shows a confirmation, and runs `act` on POST.
 
-    It then goes back to `obj`, or to the object that `act` returns.
+    It then goes back to `obj`, or to the object that `act` returns. With `gaps`, nobody may confirm,
+    unless he `may_go_on` without what they name.
     """
 
     def object_to_move(self, request, object_id, permission: str):
@@ -49,6 +50,7 @@ class Moves:
         done: str,
         form: type[forms.Form] = forms.Form,
         gaps: list[Gap] = (),
+        may_go_on: bool = False,
         hidden: dict[str, str] | None = None,
         review: Review | None = None,
     ):
@@ -69,6 +71,7 @@ class Moves:
             "text": text,
             "form": filled,
             "gaps": gaps,
+            "is_refused": bool(gaps) and not may_go_on,
             "hidden": hidden or {},
             "review": review,
             "subtitle": None,

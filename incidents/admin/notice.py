@@ -1,34 +1,27 @@
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.shortcuts import render
-from django.template.response import TemplateResponse
+from django.core.exceptions import PermissionDenied
 from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import exposure, notices, pages, review
+from incidents import notices, review
+from incidents.admin import texts
 from incidents.admin.lines import lines
+from incidents.admin.looks import Looks
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves, ReasonForm
+from incidents.admin.texts import NewTextsForm, TextsForm
 from incidents.completeness import gaps
 from incidents.models import NoticeVersion
 from incidents.models.notice import VersionState
+from incidents.models.wording import OTHERS
 from members import audit
 from members.admin.links import Readers, link
-from members.models import Member
+from members.admin.reasons import ReasonForm as LongReasonForm
 from members.models.written_once import WrittenOnce
-
-
-class NoticeForm(forms.ModelForm):
-    def clean(self):
-        cleaned = super().clean()
-        incident = cleaned.get("incident")
-        if incident and incident.is_closed:
-            raise ValidationError(_("Cet incident est clos."))
-        if incident and notices.under_way(incident).exists():
-            raise ValidationError(_("Une autre version est déjà en cours pour cet incident."))
-        return cleaned
 
 
 class ApprovalForm(forms.Form):
@@ -37,18 +30,17 @@ class ApprovalForm(forms.Form):
     read = forms.CharField(widget=forms.HiddenInput)
 
 
-class PreviewForm(forms.Form):
-    number = forms.CharField(label=gettext_lazy("Numéro d'adhérent"), max_length=20)
+class EmergencyForm(LongReasonForm, ApprovalForm):
+    """One of the two reasons, about the facts that stood on the page."""
 
-    def clean_number(self):
-        self.member = Member.objects.filter(number=self.cleaned_data["number"].strip()).first()
-        if self.member is None:
-            raise ValidationError(_("Aucun adhérent n'a ce numéro."))
-        return self.member.number
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        reason = self.fields["reason"]
+        reason.max_length = reason.widget.attrs["maxlength"] = 250
 
 
 @admin.register(NoticeVersion)
-class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
+class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
     """A draft belongs to its author; from its submission on, nobody edits it."""
 
     list_display = [
@@ -64,28 +56,45 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     list_select_related = ["incident", "author", "approver"]
     search_fields = ["incident__reference", "headline"]
     formfield_overrides = lines(6)
+    form = TextsForm
     followed = [
         "number",
         "state",
         "written_by",
-        "approved_by",
+        "revision_reason",
         "submitted_at",
+        "held_back_at",
+        "approved_by",
+        "approved_at",
         "published_at",
         "withdrawn_at",
         "withdrawn_reason",
         "digest",
     ]
-    readonly_fields = [*followed, "importance"]
+    emergency = ["called_by", "emergency_reason", "emergency_at", "approval_reason", "missing"]
+    readonly_fields = [*followed, *emergency, "importance", "other_texts"]
     in_words = {"material": "importance"}
-    fieldsets = [
+    head = [
         (None, {"fields": ["incident", "headline", "public_summary"]}),
         (
             gettext_lazy("Ce que lit l'adhérent"),
             {"fields": ["what_happened", "consequences", "what_to_do", "reassurance"]},
         ),
+    ]
+    others = [
+        (
+            gettext_lazy("Pour : %(audience)s") % {"audience": audience.label},
+            {"fields": texts.fields_of(audience), "classes": ["collapse"]},
+        )
+        for audience in OTHERS
+    ]
+    others_read = [(gettext_lazy("Ce que lisent les autres"), {"fields": ["other_texts"]})]
+    tail = [
         (gettext_lazy("Correction"), {"fields": ["material", "change_note"]}),
+        (gettext_lazy("Parution"), {"fields": ["appears_at", "expires_at"]}),
         (gettext_lazy("Suivi"), {"fields": followed}),
     ]
+    urgency = [(gettext_lazy("Publication d'urgence"), {"fields": emergency})]
     change_form_template = "admin/incidents/noticeversion/change_form.html"
     refusals = {
         WrittenOnce: gettext_lazy("Cette version n'est plus un brouillon : rien n'est enregistré."),
@@ -96,17 +105,17 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if not change:
-            kwargs["form"] = NoticeForm
+            kwargs["form"] = NewTextsForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request, obj=None):
         """In words where nobody may change it: the admin's red cross would say that « non » is wrong."""
-        fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
-            return fieldsets
+            return [*self.head, *self.others, *self.tail]
+        called = self.urgency if obj.emergency_by_id else []
         return [
             (title, {"fields": [self.in_words.get(name, name) for name in options["fields"]]})
-            for title, options in fieldsets
+            for title, options in [*self.head, *self.others_read, *self.tail, *called]
         ]
 
     @admin.display(description=gettext_lazy("rédigée par"))
@@ -118,6 +127,19 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
         if version.approver is None:
             return _("personne encore")
         return link(version.reader, version.approver, version.approver.name)
+
+    @admin.display(description=gettext_lazy("urgence demandée par"))
+    def called_by(self, version):
+        return link(version.reader, version.emergency_by, version.emergency_by.name)
+
+    @admin.display(description=gettext_lazy("ce qui manque à cette version"))
+    def missing(self, version):
+        lacking = gaps(version, notices.facts_of(version))
+        return format_html_join("\n", "{}", ((gap.text,) for gap in lacking)) or _("rien")
+
+    @admin.display(description=gettext_lazy("textes propres"))
+    def other_texts(self, version):
+        return texts.in_words(version)
 
     @admin.display(description=gettext_lazy("changement important"), ordering="material")
     def importance(self, version):
@@ -135,23 +157,27 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
 
     def save_model(self, request, obj, form, change):
         if change:
-            obj.save(update_fields=form.changed_data)
+            obj.save(update_fields=form.typed)
             details = {"incident": obj.incident.reference, "version": obj.number}
             audit.record(
                 "incident.version_changed", request=request, fields=form.changed_data, **details
             )
         else:
-            texts = {name: getattr(obj, name) for name in (*NoticeVersion.TEXTS, "material")}
-            started = notices.start(obj.incident, author=request.user, request=request, **texts)
+            typed = {name: getattr(obj, name) for name in NoticeVersion.TYPED}
+            started = notices.start(obj.incident, author=request.user, request=request, **typed)
             obj.pk, obj.number, obj._state.adding = started.pk, started.number, False
 
     def get_urls(self):
         moves = {
             "soumettre": self.submit,
+            "soumettre-en-urgence": self.submit_for_emergency,
             "publier": self.publish,
+            "urgence": self.emergency,
             "retirer": self.withdraw,
             "corriger": self.revise,
             "apercu": self.preview,
+            "comparer": self.compare,
+            "script": self.script,
         }
         return [
             path(
@@ -169,14 +195,21 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
     def _moves(self, request, version) -> list[tuple[str, str]]:
         """(name of the URL, words of the button) of each move that this person may make now."""
         user, state = request.user, version.state
+        writes = self.has_change_permission(request, version)
+        is_another = version.author_id != user.pk
+        approves = is_another and user.has_perm("incidents.publish_noticeversion")
+        lacks = writes and bool(gaps(version, notices.facts_of(version)))
         offered = [
-            ("submit", _("Soumettre"), self.has_change_permission(request, version)),
+            ("submit", _("Soumettre"), writes),
+            ("submit_for_emergency", _("Soumettre pour une urgence"), lacks),
+            ("publish", _("Approuver et publier"), approves and version.is_submitted),
+            ("publish", _("Publier sans attendre"), approves and version.is_scheduled),
             (
-                "publish",
-                _("Approuver et publier"),
-                state == VersionState.SUBMITTED
-                and version.author_id != user.pk
-                and user.has_perm("incidents.publish_noticeversion"),
+                "emergency",
+                _("Publier en urgence, à deux"),
+                version.is_submitted
+                and is_another
+                and user.has_perm("incidents.override_noticeversion"),
             ),
             (
                 "revise",
@@ -187,9 +220,11 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             ("withdraw", _("Retirer"), self._may_withdraw(user, version)),
             (
                 "preview",
-                _("Voir comme un adhérent"),
+                _("Voir comme un lecteur"),
                 user.has_perm("incidents.preview_noticeversion"),
             ),
+            ("compare", _("Comparer"), version.number > 1),
+            ("script", _("Script d'appel"), version.is_published),
         ]
         return [
             (f"admin:incidents_noticeversion_{name}", words) for name, words, may in offered if may
@@ -222,28 +257,97 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             done=_("La version attend son approbation."),
         )
 
-    def publish(self, request, object_id):
-        version = self.object_to_move(request, object_id, "incidents.publish_noticeversion")
+    def submit_for_emergency(self, request, object_id):
+        """What may wait is missing: the text is frozen, and two colleagues decide."""
+        version = self.object_to_move(request, object_id, "incidents.change_noticeversion")
         facts = notices.facts_of(version)
+        lacking = gaps(version, facts)
         return self.move(
             request,
             version,
-            title=_("Approuver et publier la version"),
-            text=_("Les faits seront figés. Chaque adhérent verra cette version à sa connexion."),
+            title=_("Soumettre pour une urgence"),
+            text=_(
+                "Le texte ne pourra plus changer. Deux administrateurs décideront de le publier."
+            ),
+            gaps=lacking,
+            may_go_on=all(gap.may_wait for gap in lacking),
+            review=review.of(version, facts),
+            act=lambda data: notices.submit(
+                version, by=request.user, for_emergency=True, request=request
+            ),
+            refusals={
+                notices.Incomplete: _("Il manque ce qu'aucune urgence ne permet d'omettre."),
+                notices.NotTheAuthor: _("Seul son auteur soumet un brouillon."),
+                notices.TooLate: _("Cette version n'est plus un brouillon."),
+            },
+            done=_("La version attend deux administrateurs."),
+        )
+
+    def publish(self, request, object_id):
+        """Approves what was submitted, for now or for later; publishes at once what was for later."""
+        version = self.object_to_move(request, object_id, "incidents.publish_noticeversion")
+        facts = notices.facts_of(version)
+        act = notices.publish if version.is_scheduled else notices.approve
+        later = not version.is_scheduled and version.appears_after(timezone.now())
+        return self.move(
+            request,
+            version,
+            title=_("Approuver la version") if later else _("Approuver et publier la version"),
+            text=_("Elle paraîtra à l'heure dite. Si les faits changent, elle sera retenue.")
+            if later
+            else _("Les faits seront figés. Chaque adhérent verra cette version à sa connexion."),
             form=ApprovalForm,
             hidden={"read": notices.facts_digest(facts)},
             gaps=gaps(version, facts),
             review=review.of(version, facts),
-            act=lambda data: notices.publish(
-                version, by=request.user, read=data["read"], request=request
-            ),
+            act=lambda data: act(version, by=request.user, read=data["read"], request=request),
             refusals={
                 notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
                 notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
                 notices.Incomplete: _("Il manque des éléments : la version n'est pas publiée."),
                 notices.TooLate: _("Cette version n'attend plus d'approbation."),
             },
-            done=_("La version est publiée."),
+            done=_("La version est approuvée.") if later else _("La version est publiée."),
+        )
+
+    def emergency(self, request, object_id):
+        """The first of two words, or the second by another person on the same facts."""
+        version = self.object_to_move(request, object_id, "incidents.override_noticeversion")
+        facts = notices.facts_of(version)
+        digest = notices.facts_digest(facts)
+        first = version.emergency_by
+        is_second = first not in (None, request.user) and version.emergency_facts == digest
+        act = notices.publish_in_emergency if is_second else notices.call_emergency
+        lacking = gaps(version, facts)
+        return self.move(
+            request,
+            version,
+            title=_("Publier en urgence, à deux"),
+            text=_("Un collègue l'a demandé : son motif est ci-dessous. Votre motif publie.")
+            if is_second
+            else _("Rien ne paraît encore : un autre administrateur devra confirmer."),
+            form=EmergencyForm,
+            hidden={"read": digest},
+            gaps=lacking,
+            may_go_on=all(gap.may_wait for gap in lacking),
+            review=review.of(version, facts),
+            act=lambda data: act(
+                version,
+                by=request.user,
+                reason=data["reason"],
+                read=data["read"],
+                request=request,
+            ),
+            refusals={
+                notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
+                notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
+                notices.Incomplete: _("Il manque ce qu'aucune urgence ne permet d'omettre."),
+                notices.NotAnotherPerson: _("Le second motif vient d'une autre personne."),
+                notices.TooLate: _("Cette version n'attend plus de décision."),
+            },
+            done=_("La version est publiée en urgence.")
+            if is_second
+            else _("Votre motif est enregistré. Un autre administrateur doit confirmer."),
         )
 
     def withdraw(self, request, object_id):
@@ -271,35 +375,11 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, admin.ModelAdmin):
             request,
             version,
             title=_("Nouvelle version"),
-            text=_("Un brouillon reprend ces textes. Vous direz ce qui a changé."),
-            act=lambda data: notices.revise(version, author=request.user, request=request),
+            text=_("Un brouillon reprend ces textes. Vous direz aux adhérents ce qui a changé."),
+            form=ReasonForm,
+            act=lambda data: notices.revise(
+                version, author=request.user, reason=data["reason"], request=request
+            ),
             refusals={notices.AlreadyUnderWay: _("Une autre version est déjà en cours.")},
             done=_("Le brouillon est créé."),
         )
-
-    def preview(self, request, object_id):
-        """The page as one member would read it. Nothing is recorded for him; the look itself is."""
-        version = self.object_to_move(request, object_id, "incidents.preview_noticeversion")
-        form = PreviewForm(request.GET or None)
-        if not form.is_valid():
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": _("Voir comme un adhérent"),
-                "subtitle": None,
-                "object": version,
-                "form": form,
-            }
-            return TemplateResponse(request, "admin/incidents/noticeversion/preview.html", context)
-        audit.record(
-            "incident.previewed",
-            user=form.member.user,
-            request=request,
-            incident=version.incident.reference,
-            version=version.number,
-            member=form.member.number,
-        )
-        facts = notices.facts_of(version)
-        people = exposure.of_member(form.member, facts)
-        shown = pages.personal(version, facts, form.member, people, is_preview=True)
-        return render(request, "incidents/personal.html", {"page": shown})

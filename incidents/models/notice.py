@@ -395,3 +395,6 @@ class NoticeVersion(WrittenOnceModel):
     def is_past(self, now) -> bool:
         """Whether it no longer interrupts anybody; it stays readable."""
         return self.expires_at is not None and self.expires_at <= now
+
+    def appears_after(self, now) -> bool:
+        return self.appears_at is not None and self.appears_at > now

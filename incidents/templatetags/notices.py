@@ -54,12 +54,18 @@ def recent_acknowledgements(context):
 
 @register.inclusion_tag("incidents/_member_notices.html", takes_context=True)
 def member_notices(context, member):
-    """For staff: every version that `member` was shown, and whether he acknowledged it."""
+    """For staff: every version that `member` was shown, whether he acknowledged it, and the script of each
+    live incident."""
     rows = list(ledger(member))
     for row in rows:
         read = counting(rows, row.reference) if row.counts else None
         row.read_in = read.version.number if read else None
-    return {"acknowledgements": rows, "perms": context["perms"]}
+    return {
+        "acknowledgements": rows,
+        "member": member,
+        "live": banners.current(),
+        "perms": context["perms"],
+    }
 
 
 @register.inclusion_tag("incidents/_member_notices_summary.html")

@@ -16,7 +16,7 @@ from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
 from members.models import AuditEvent
 from members.models.category import DataCategory
 from portal.demo.incident import NOTICE, WINDOW_SOURCE
-from tests.forms import untouched
+from tests.forms import typed, untouched
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 
@@ -91,7 +91,7 @@ def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk):
     assert answer.status_code == 302
     assert Claim.objects.live().get(target=target).category == "NIR"
     answer = browser.post(
-        at("noticeversion_add"), {"incident": incident.pk, "material": "on", **NOTICE}
+        at("noticeversion_add"), {"incident": incident.pk, "material": "on", **typed(NOTICE)}
     )
     version = incident.versions.get()
     assert answer.url == at("noticeversion_changelist")
@@ -465,7 +465,7 @@ def test_a_submitted_version_is_read_only(as_staff, cast, submitted):  # noqa: F
 
 def test_only_one_version_is_written_at_a_time(as_staff, cast, draft):  # noqa: F811
     answer = as_staff(cast.auteur).post(
-        at("noticeversion_add"), {"incident": draft.incident.pk, **NOTICE}
+        at("noticeversion_add"), {"incident": draft.incident.pk, **typed(NOTICE)}
     )
     assert "Une autre version est déjà en cours pour cet incident." in text(answer)
 

@@ -15,6 +15,7 @@ from incidents.admin.notice import NoticeVersionAdmin
 from incidents.models import Claim, Incident, NoticeVersion
 from members.models import AuditEvent
 from portal.demo.incident import NOTICE
+from tests.forms import typed
 from tests.incidents.test_desk import incident_page, inline, nir, save_target
 from tests.incidents.test_notices import draft  # noqa: F401 - fixture
 
@@ -120,7 +121,7 @@ def test_saving_a_draft_never_undoes_its_submission(as_staff, cast, draft, betwe
     between(NoticeVersionAdmin, lambda: notices.submit(draft, by=cast.auteur))
     answer = as_staff(cast.auteur).post(
         at("noticeversion_change", draft),
-        {**NOTICE, "headline": "Autre", "change_note": "Une précision.", "material": "on"},
+        {**typed(NOTICE), "headline": "Autre", "change_note": "Une précision.", "material": "on"},
         follow=True,
     )
     assert "Cette version n'est plus un brouillon" in text(answer)
@@ -156,7 +157,7 @@ def six_times(browser, address, posted):
 
 
 def test_six_first_versions_at_once_are_one(as_staff, cast, prepared):
-    posted = {"incident": prepared.pk, "material": "on", **NOTICE}
+    posted = {"incident": prepared.pk, "material": "on", **typed(NOTICE)}
     answers = six_times(as_staff(cast.auteur), at("noticeversion_add"), posted)
     assert len(answers) == 6
     assert {status for status, _page in answers} <= {200, 302}

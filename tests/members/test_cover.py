@@ -164,8 +164,25 @@ def test_the_contract_to_call_is_the_present_one_else_the_last_else_the_next(
             member=claire, contract=another_contract(name), start=start, end=end
         )
     with django_assert_num_queries(1):
-        contract = cover.contract_to_call(claire)
+        contract = cover.membership(claire).contract
     assert (contract and contract.number) == number
+
+
+@pytest.mark.parametrize(
+    ("periods", "is_former"),
+    [
+        ([("2019-01-01", "2024-06-14")], True),
+        ([("2019-01-01", "2024-06-15")], False),
+        ([("2019-01-01", "2020-12-31"), ("2024-07-01", None)], False),
+        ([], False),
+    ],
+)
+def test_a_former_member_is_one_whose_every_adhesion_has_ended(claire, periods, is_former):
+    for number, (start, end) in enumerate(periods):
+        Adhesion.objects.create(
+            member=claire, contract=another_contract(str(number)), start=start, end=end
+        )
+    assert cover.membership(claire).is_former is is_former
 
 
 # People
