@@ -16,7 +16,7 @@ SHOWN = 8  # hints for one text: more would be read by nobody
 # « a été volé par », « sont consultées par »: who acts comes last
 PASSIVE = re.compile(
     r"\b(?:est|sont|sera|seront|été|était|étaient|être)\s+(?:\w+ment\s+)?"
-    r"\w+(?:é|ée|és|ées|i|ie|is|ies|it|its|ite|ites|u|ue|us|ues)\s+par\b",
+    r"\w+(?:é|ée|és|ées|ie?s?|ises?|ite?s?|ue?s?)\s+par\b",
     re.I,
 )
 

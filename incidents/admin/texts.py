@@ -53,10 +53,10 @@ class TextsForm(forms.ModelForm):
                 self._advise(name)
 
     def _advise(self, name: str) -> None:
-        told = plain_language.hints(self[name].value() or "")
+        bound = self[name]
+        told = plain_language.hints(bound.value() or "")
         if told:
-            field = self.fields[name]
-            field.help_text = format_html("{}{}", field.help_text, as_list(told))
+            bound.help_text = format_html("{}{}", bound.help_text, as_list(told))
 
     @property
     def typed(self) -> list[str]:
