@@ -189,7 +189,7 @@ def post(browser, version, **posted):
 def test_from_an_incomplete_draft_to_the_page_that_says_it_was_an_emergency(
     as_staff,
     cast,
-    draft,
+    draft,  # noqa: F811
     odile,
     pascal,
 ):

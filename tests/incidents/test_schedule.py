@@ -9,6 +9,7 @@ import time_machine
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from incidents import banners, facts, lifecycle, notices
 from incidents.models import NoticeVersion
@@ -156,7 +157,7 @@ def test_from_a_time_that_is_typed_to_the_page_that_members_read(
     browser.post(at("submit", draft))
     browser = as_staff(cast.approbateur)
     page = browser.get(at("publish", draft))
-    assert "1er juin 2030, 8 h 00" in text(page).replace("\u00a0", " ")
+    assert "1er juin 2030, 8 h 00" in strip_tags(text(page)).replace("\u00a0", " ")
     browser.post(at("publish", draft), {"read": page.context["hidden"]["read"]})
     assert states(draft) == "scheduled"
     assert "Une précision." not in text(as_member(cast.antoine).get(PAGE))
@@ -171,10 +172,9 @@ def published(version, cast):
 
 
 def test_after_its_end_a_version_interrupts_nobody_and_stays_readable(
-    as_member, client, cast, for_later, rf, django_assert_num_queries
+    client, cast, for_later, rf, django_assert_num_queries
 ):
     published(for_later, cast)
-    browser = as_member(cast.antoine)
     assert [notice.number for notice in banners.current()] == [2]  # and the cache is warm
     request = rf.get("/")
     request.user = cast.antoine.user
@@ -184,11 +184,9 @@ def test_after_its_end_a_version_interrupts_nobody_and_stays_readable(
         assert banners.current() == []
         assert banners.landing(request) == ""
     with time_machine.travel(for_later.expires_at, tick=False):
-        session = browser.session
         assert "Almerys précise les dates." in text(
             client.get("/information/2024-02-tiers-payant/")
         )
-        del session
     assert notices.latest(for_later.incident) == for_later
     assert for_later.is_past(for_later.expires_at)
     assert not for_later.is_past(for_later.expires_at - HOUR)
@@ -234,7 +232,6 @@ def at_once(*acts):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_publishing_withdrawing_and_the_clock_at_once_the_trail_tells_one_story(cast, scheduled):
-    NoticeVersion.objects.filter(pk=scheduled.pk)  # read by each thread for itself
     copies = [NoticeVersion.objects.get(pk=scheduled.pk) for _ in range(4)]
     with time_machine.travel(timezone.now() + HOUR):
         outcomes = at_once(
