@@ -29,10 +29,13 @@ def _help(audience, topic):
     return gettext_lazy("Vide : rien n'est dit.")
 
 
+def _capital(topic) -> str:
+    return topic.label[0].upper() + topic.label[1:]
+
+
 def _field(audience, topic) -> LinesField:
-    label = str(topic.label)
     return LinesField(
-        label=label[0].upper() + label[1:],
+        label=_capital(topic),
         required=False,
         widget=AdminTextareaWidget(attrs={"rows": 4}),
         help_text=_help(audience, topic),
@@ -102,7 +105,7 @@ def in_words(version: NoticeVersion) -> SafeString:
             texts = format_html_join(
                 "",
                 "<dt>{}</dt><dd>{}</dd>",
-                ((topic.label, own[topic]) for topic in WRITTEN if topic in own),
+                ((_capital(topic), own[topic]) for topic in WRITTEN if topic in own),
             )
             told.append(format_html("<h3>{}</h3><dl>{}</dl>", audience.label.capitalize(), texts))
     return format_html_join("", "{}", ((one,) for one in told)) or _("Comme pour l'adhérent.")
