@@ -60,7 +60,7 @@ AS_BEFORE = put_up(guard.GUARDED[TABLE][1])
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0005_what_was_said_cannot_be_rewritten'),
+        ('incidents', '0006_calls_evidence_and_filings'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
