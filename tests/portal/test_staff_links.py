@@ -63,6 +63,7 @@ def walk(browser, addresses) -> dict[str, int]:
             waiting.append(urljoin(address, response.url))
         elif address.startswith("/admin/") and "text/html" in response["Content-Type"]:
             waiting += sorted(links(response.content.decode(), address) - set(seen))
+        response.close()  # of a file, it would stay open
     return seen
 
 
