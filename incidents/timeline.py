@@ -173,13 +173,13 @@ def _versions(incident: Incident) -> Iterator[Entry]:
         "author", "approver"
     ):
         number = {"number": version.number}
+        approver = version.approver.name if version.approver else ""
         moves = [
             (version.submitted_at, _("Version %(number)s soumise"), version.author.name),
-            (
-                version.published_at,
-                _("Version %(number)s publiée"),
-                version.approver.name if version.approver else "",
-            ),
+            (version.emergency_at, _("Version %(number)s en urgence"), version.emergency_reason),
+            (version.approved_at, _("Version %(number)s approuvée"), approver),
+            (version.held_back_at, _("Version %(number)s retenue"), ""),
+            (version.published_at, _("Version %(number)s publiée"), ""),
             (version.withdrawn_at, _("Version %(number)s retirée"), version.withdrawn_reason),
         ]
         for at, title, text in moves:

@@ -63,7 +63,8 @@ def walk(browser, addresses) -> dict[str, int]:
             waiting.append(urljoin(address, response.url))
         elif address.startswith("/admin/") and "text/html" in response["Content-Type"]:
             waiting += sorted(links(response.content.decode(), address) - set(seen))
-        response.close()  # of a file, it would stay open
+        elif response.streaming:
+            b"".join(response.streaming_content)  # a file is closed at its end
     return seen
 
 
