@@ -111,7 +111,7 @@ def covers(member: Member) -> list[Cover]:
                 contract_number=contract.number,
                 kind_label=contract.get_kind_display(),
                 employer=contract.employer.name if contract.employer else "",
-                plan=contract.plan,
+                plan=contract.plan.name,
                 phone=contract.phone,
                 contact=contract.contact,
                 since=row.start,
@@ -135,7 +135,7 @@ def covers(member: Member) -> list[Cover]:
 
 _adhesions = Prepared(
     Adhesion.objects.filter(member=Slot("member"))
-    .select_related("contract__employer")
+    .select_related("contract__employer", "contract__plan")
     .annotate(
         operator=F("contract__delegations__operator__name"),
         operator_id=F("contract__delegations__operator_id"),

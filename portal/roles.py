@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import Q
 
 PEOPLE = ("member", "ayantdroit", "contract", "adhesion", "employer")
+PLANS = ("plan", "guarantee", "carddomain")
 OPERATORS = ("operator", "delegation", "holding", "caredomain")
 INCIDENT = ("incident", "target", "claim", "step", "servicestatus", "contractscope")
 RECORDS = ("call", "evidence", "filing", "classification")  # what proves that deadlines were kept
@@ -22,7 +23,8 @@ DPO, AUDIT, ADMINISTRATION = "Protection des données", "Audit", "Administration
 LETTERS = "Courriers"
 
 _SUPPORT = [
-    *_may("view", "members", *PEOPLE, *OPERATORS, "user", "smsdevice", "smsmessage"),
+    *_may("view", "members", *PEOPLE, *PLANS, *OPERATORS, "user", "smsdevice", "smsmessage"),
+    *_may("view", "members", "decompte", "decompteline", "card"),
     *_may("view", "members", "auditevent", "lettercode"),
     *_may("reveal", "members", "nir"),
     *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
@@ -40,7 +42,7 @@ ROLES = {
         *_may("print", "members", "letters"),
     ],
     WRITING: [
-        *_may("view", "members", *OPERATORS, "contract", "employer"),
+        *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
         *_may("view", "incidents", *RECORDS, "regime"),
         *_may("add", "incidents", *INCIDENT, *RECORDS, "noticeversion"),
@@ -50,7 +52,7 @@ ROLES = {
         *_may("preview", "incidents", "noticeversion"),
     ],
     APPROVAL: [
-        *_may("view", "members", *OPERATORS, "contract", "employer"),
+        *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
         *_may("view", "incidents", *RECORDS, "regime"),
         *_may("publish", "incidents", "noticeversion"),
@@ -59,7 +61,7 @@ ROLES = {
     ],
     # who answers to the regulator reads what was said and to whom, files, and keeps the evidence
     DPO: [
-        *_may("view", "members", *OPERATORS, "contract", "employer", "auditevent"),
+        *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer", "auditevent"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement"),
         *_may("view", "incidents", *RECORDS, "regime"),
         *_may("add", "incidents", "evidence", "filing", "classification"),

@@ -1,25 +1,31 @@
 from members.admin import (
     audit,
+    card,
     contract,
+    decompte,
     device,
     enrolment,
     job,
     letter,
     member,
     operator,
+    plan,
     sms,
     user,
 )
 
 __all__ = [
     "audit",
+    "card",
     "contract",
+    "decompte",
     "device",
     "enrolment",
     "job",
     "letter",
     "member",
     "operator",
+    "plan",
     "sms",
     "user",
 ]

@@ -29,7 +29,7 @@ class EmployerAdmin(Traced, admin.ModelAdmin):
 class ContractAdmin(Traced, admin.ModelAdmin):
     list_display = ["number", "kind", "employer", "plan", "phone", "start", "end"]
     list_filter = ["kind"]
-    list_select_related = ["employer"]
+    list_select_related = ["employer", "plan"]
     search_fields = ["=number", "employer__name"]
-    autocomplete_fields = ["employer"]
+    autocomplete_fields = ["employer", "plan"]
     inlines = [DelegationInline, HoldingInline]

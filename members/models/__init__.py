@@ -1,8 +1,10 @@
 from members.models.audit import AuditCheckpoint, AuditEvent, AuditLink
 from members.models.browser import KnownBrowser
+from members.models.card import Card
 from members.models.challenge import Challenge
 from members.models.contact import EmailChange, PhoneChange
 from members.models.contract import Adhesion, Contract, Employer
+from members.models.decompte import Decompte, DecompteLine
 from members.models.device import SmsDevice
 from members.models.enrolment import StaffEnrolment
 from members.models.job import Job, JobFile
@@ -11,6 +13,7 @@ from members.models.mail import Mail
 from members.models.member import AyantDroit, Member
 from members.models.operator import CareDomain, Delegation, Holding, Operator
 from members.models.passkey import Passkey
+from members.models.plan import CardDomain, Guarantee, Plan
 from members.models.recovery import LetterCode, Recovery, RecoveryCode
 from members.models.session import Session
 from members.models.sms import SmsMessage
@@ -23,12 +26,17 @@ __all__ = [
     "AuditEvent",
     "AuditLink",
     "AyantDroit",
+    "Card",
+    "CardDomain",
     "CareDomain",
     "Challenge",
     "Contract",
+    "Decompte",
+    "DecompteLine",
     "Delegation",
     "EmailChange",
     "Employer",
+    "Guarantee",
     "Holding",
     "Job",
     "JobFile",
@@ -40,6 +48,7 @@ __all__ = [
     "Operator",
     "Passkey",
     "PhoneChange",
+    "Plan",
     "Recovery",
     "RecoveryCode",
     "Session",

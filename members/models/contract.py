@@ -44,7 +44,12 @@ class Contract(Period):
         verbose_name=_("employeur"),
     )
     population = models.CharField(_("population couverte"), max_length=100, blank=True)
-    plan = models.CharField(_("formule de garanties"), max_length=100)
+    plan = models.ForeignKey(
+        "members.Plan",
+        on_delete=models.PROTECT,
+        related_name="contracts",
+        verbose_name=_("formule de garanties"),
+    )
     phone = models.CharField(_("téléphone du contrat"), max_length=30)
     contact = models.CharField(_("contact et horaires"), max_length=200, blank=True)
 

@@ -40,6 +40,14 @@ class NirAbsence(models.TextChoices):
     NOT_NEEDED = "", _("Sans objet : le NIR est connu")
 
 
+class Noemie(models.TextChoices):
+    """Whether the compulsory scheme sends a person's reimbursements on to the mutual by itself."""
+
+    LINKED = "relie", _("reliée")
+    NOT_LINKED = "non_relie", _("non reliée")
+    UNKNOWN = "inconnu", _("non connue")
+
+
 class Person(models.Model):
     """Identity shared by the member and his ayants droit.
 
@@ -68,6 +76,9 @@ class Person(models.Model):
         blank=True,
         default=NirAbsence.NOT_NEEDED,
     )
+    noemie = models.CharField(
+        _("liaison Noémie"), max_length=10, choices=Noemie.choices, default=Noemie.UNKNOWN
+    )
     email = models.EmailField(_("adresse e-mail"), blank=True)
     address = models.CharField(_("adresse"), max_length=200, blank=True)
     postal_code = models.CharField(_("code postal"), max_length=10, blank=True)
@@ -84,6 +95,11 @@ class Person(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(birth_rank__range=(1, 9)), name="%(class)s_birth_rank_1_to_9"
+            ),
+            models.CheckConstraint(
+                condition=Q(noemie__in=Noemie.values),
+                name="%(class)s_noemie_known",
+                violation_error_message=_("Choisissez un état de la liste."),
             ),
         ]
 

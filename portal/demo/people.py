@@ -10,6 +10,7 @@ from datetime import date
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import slugify
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members.models import (
@@ -22,6 +23,7 @@ from members.models import (
     Holding,
     Member,
     Operator,
+    Plan,
     SmsDevice,
     User,
 )
@@ -473,7 +475,7 @@ def _contract(invented: InventedContract) -> Contract:
             kind=ContractKind.COLLECTIVE if employer else ContractKind.INDIVIDUAL,
             employer=employer,
             population=invented.population,
-            plan=invented.plan,
+            plan=_plan(invented.plan),
             phone=invented.phone,
             contact="Du lundi au vendredi, de 8 h 30 à 18 h",
             start=invented.start,
@@ -500,6 +502,11 @@ def _contract(invented: InventedContract) -> Contract:
                 )
             )
     return contract
+
+
+def _plan(name: str) -> Plan:
+    code = slugify(name).upper()
+    return Plan.objects.filter(name=name).first() or _saved(Plan(code=code, name=name))
 
 
 def _member(person: Invented, contract: Contract) -> Member:

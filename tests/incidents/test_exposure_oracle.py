@@ -27,6 +27,7 @@ from members.models import (
     Holding,
     Member,
     Operator,
+    Plan,
 )
 from tests.incidents.embedded import embedded_database
 
@@ -317,10 +318,11 @@ def oracle_counts(history):
 def write(history):
     operators = {code: Operator.objects.create(code=code, name=code) for code in OPERATORS}
     domains = {code: CareDomain.objects.create(code=code, label=code) for code in ("OPTI", "DENT")}
+    plan, _created = Plan.objects.get_or_create(code="P", name="P")
     rows = []
     for number, contract in enumerate(history.contracts):
         row = Contract.objects.create(
-            number=f"C{number}", kind="individuel", plan="P", phone="0", start=DAY_ZERO
+            number=f"C{number}", kind="individuel", plan=plan, phone="0", start=DAY_ZERO
         )
         rows.append(row)
         Delegation.objects.bulk_create(

@@ -9,7 +9,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members import tasks
 from members.mail import delivery as mail_delivery
 from members.mail.memory import outbox as mailbox
-from members.models import Adhesion, Contract, Employer, Member, SmsDevice, User
+from members.models import Adhesion, Contract, Employer, Member, Plan, SmsDevice, User
 from members.models.contract import ContractKind
 from members.sms import delivery, memory
 
@@ -53,6 +53,11 @@ def hugo(db):
     return user
 
 
+def plan_named(name):
+    plan, _created = Plan.objects.get_or_create(name=name, defaults={"code": name.upper()})
+    return plan
+
+
 @pytest.fixture
 def contract(db):
     employer = Employer.objects.create(siren="552100554", name="Chantiers du Rivage")
@@ -60,7 +65,7 @@ def contract(db):
         number="C-100",
         kind=ContractKind.COLLECTIVE,
         employer=employer,
-        plan="Équilibre",
+        plan=plan_named("Équilibre"),
         phone="02 00 00 00 00",
         start=date(2019, 1, 1),
     )

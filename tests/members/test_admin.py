@@ -243,7 +243,7 @@ def test_a_delegation_is_added_with_what_it_sends(client, hugo, contract):
         "number": contract.number,
         "kind": contract.kind,
         "employer": contract.employer_id or "",
-        "plan": contract.plan,
+        "plan": contract.plan_id,
         "phone": contract.phone,
         "start": contract.start,
         "delegations-TOTAL_FORMS": 1,

@@ -9,6 +9,7 @@ from members import cover
 from members.models import Adhesion, AyantDroit, Contract, Delegation, Holding, Operator
 from members.models.category import DataCategory
 from members.models.contract import ContractKind
+from tests.members.conftest import plan_named
 
 NEW_YEAR_EVE, NEW_YEAR = date(2023, 12, 31), date(2024, 1, 1)
 JUNE = date(2024, 6, 15)
@@ -57,7 +58,7 @@ def another_contract(number, **fields):
     return Contract.objects.create(
         number=number,
         kind=ContractKind.INDIVIDUAL,
-        plan="Essentiel",
+        plan=plan_named("Essentiel"),
         phone="02 00 00 00 01",
         start=date(2010, 1, 1),
         **fields,
