@@ -6,10 +6,11 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils import timezone
 
+from incidents import facts
 from incidents.acknowledgements import Reading, counting, readings
 from incidents.cached import forget, remember
 from incidents.models import NoticeVersion
-from incidents.models.incident import IncidentState
+from incidents.models.incident import IncidentState, ServiceState
 
 CACHE_KEY = "incidents.in_force"
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
@@ -96,6 +97,32 @@ def _current(latest: NoticeVersion) -> dict:
         "change_note": latest.change_note if latest.number > 1 else "",
         "expires_at": latest.expires_at.isoformat() if latest.expires_at else None,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What a live incident does to the tiers payant of one care domain."""
+
+    state: str
+    label: str
+    note: str
+    url: str
+
+
+def disturbances() -> dict[str, Disturbance]:
+    """The care domains that live incidents slow or stop, by their label. One statement while an incident
+    is live, none otherwise."""
+    live = {notice.version_id: notice.url for notice in current()}
+    if not live:
+        return {}
+    found = {}
+    for version in NoticeVersion.objects.filter(pk__in=live).order_by("pk"):
+        for service in facts.from_snapshot(version.facts).services:
+            if service.domain and service.state != ServiceState.WORKS:
+                label = ServiceState(service.state).label
+                told = Disturbance(service.state, label, service.note, live[version.pk])
+                found[service.domain] = told
+    return found
 
 
 def landing(request) -> str:

@@ -28,6 +28,7 @@ class Cover:
     """One adhésion of a member, with the operators of its contract, the present one first."""
 
     contract_id: int
+    plan_id: int
     contract_number: str
     kind_label: str
     employer: str
@@ -62,6 +63,8 @@ class CoveredPerson:
     birth_date: date
     since: date | None
     until: date | None
+    noemie: str
+    is_current: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def covers(member: Member) -> list[Cover]:
             row.pk,
             Cover(
                 contract_id=contract.pk,
+                plan_id=contract.plan_id,
                 contract_number=contract.number,
                 kind_label=contract.get_kind_display(),
                 employer=contract.employer.name if contract.employer else "",
@@ -177,8 +181,18 @@ def membership(member: Member) -> Membership:
 def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     """The member, then his ayants droit of today, eldest first. One statement."""
     today = timezone.localdate()
+    return _covered(member, covers, _ayants_droit.all(member=member.pk, today=today), today)
+
+
+def everybody(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
+    """The member, then each of his ayants droit, past and future ones last. One statement."""
+    today = timezone.localdate()
+    found = _covered(member, covers, list(AyantDroit.objects.filter(member=member)), today)
+    return [found[0], *sorted(found[1:], key=lambda person: not person.is_current)]
+
+
+def _covered(member, covers, family, today) -> list[CoveredPerson]:
     ends = [cover.until for cover in covers]
-    family = _ayants_droit.all(member=member.pk, today=today)
     born = Counter(person.birth_date for person in [member, *family])
 
     def covered(person: Member | AyantDroit, since: date | None, until: date | None):
@@ -190,6 +204,8 @@ def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
             birth_date=person.birth_date,
             since=since,
             until=until,
+            noemie=person.noemie,
+            is_current=since is not None and _holds(since, until, today),
         )
 
     himself = covered(

@@ -1,10 +1,16 @@
-"""Amounts as people read them."""
+"""Amounts as people read them. They are integer cents everywhere else."""
 
 NO_BREAK_SPACE, NARROW_SPACE = "\u00a0", "\u202f"
 
 
 def euros(cents: int) -> str:
-    """Integer cents in French: « 1 234,50 € », its spaces never broken at the end of a line."""
-    whole, rest = divmod(abs(cents), 100)
+    """« 1 234,50 € », its spaces never broken at the end of a line."""
+    whole, rest = divmod(cents, 100)
     thousands = f"{whole:,}".replace(",", NARROW_SPACE)
-    return f"{'−' if cents < 0 else ''}{thousands},{rest:02}{NO_BREAK_SPACE}€"
+    return f"{thousands},{rest:02}{NO_BREAK_SPACE}€"
+
+
+def plain(cents: int) -> str:
+    """« 1234,50 », a number for a French spreadsheet."""
+    whole, rest = divmod(cents, 100)
+    return f"{whole},{rest:02}"

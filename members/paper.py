@@ -1,4 +1,4 @@
-"""Documents of several pages, A4, whose structure a screen reader finds: headings, paragraphs, lists.
+"""Documents of several pages, A4, whose structure a screen reader finds: headings, lists, tables.
 
 reportlab writes no tags: the few that our documents need are written here (PDF 1.7, §14.7 and §14.8). The
 same blocks give the same bytes. Bitstream Vera, which comes with reportlab, is embedded; it may be
@@ -44,19 +44,28 @@ STYLES = {
     "text": Style("P", PLAIN, 10, 5, 2),
     "strong": Style("P", BOLD, 10, 5, 2, keeps=6),
     "item": Style("LI", PLAIN, 10, 5, 1.2, indent=5),
+    "head": Style("TH", BOLD, 8.5, 4.2, 3, keeps=10),
+    "row": Style("TD", PLAIN, 8.5, 4.2, 1),
 }
 
 
 @dataclass(frozen=True)
 class Block:
-    """`kind`: a name of STYLES, or « drawing », whose `text` says what it shows: squares of a grid."""
+    """`kind`: a name of STYLES, or « drawing », whose `text` says what it shows: squares of a grid.
+
+    A table is a « head » and the « row »s that follow it, each with its `cells` and their `widths`, in
+    millimetres; a negative width sets its column to the right.
+    """
 
     kind: str
-    text: str
+    text: str = ""
     squares: tuple[tuple[int, ...], ...] = ()
+    cells: tuple[str, ...] = ()
+    widths: tuple[float, ...] = ()
 
 
 DRAWING_SIZE = 34
+GUTTER = 2  # between two columns of a table
 
 
 def document(title: str, blocks: Iterable[Block], *, foot: str) -> bytes:
@@ -67,6 +76,9 @@ def document(title: str, blocks: Iterable[Block], *, foot: str) -> bytes:
     tags = _Tags(canvas)
     for number, placed in enumerate(pages, start=1):
         for block, y, lines in placed:
+            if block.cells:
+                _write_row(canvas, tags, y, block, lines)
+                continue
             is_new = tags.begin(block)
             if block.kind == "drawing":
                 _draw(canvas, y, block.squares)
@@ -129,7 +141,19 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
             y += DRAWING_SIZE + 2
             continue
         style = STYLES[block.kind]
-        lines = _wrapped(block.text, style)
+        if block.cells:
+            columns = [
+                _wrapped(text, style, abs(width) - GUTTER)
+                for text, width in zip(block.cells, block.widths, strict=True)
+            ]
+            height = max(map(len, columns)) * style.line + style.before
+            if y + height + style.keeps > BOTTOM:
+                pages.append([])
+                y = float(TOP)
+            pages[-1].append((block, y + style.before, columns))
+            y += height + 0.6
+            continue
+        lines = _wrapped(block.text, style, WIDTH - style.indent)
         y += style.before if pages[-1] else 0
         if y + len(lines) * style.line + style.keeps > BOTTOM and (style.keeps or len(lines) < 4):
             pages.append([])
@@ -145,9 +169,9 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
     return pages
 
 
-def _wrapped(text: str, style: Style) -> list[str]:
-    """Lines that fit. Only a plain space ends one, so that « 14 h 05 » stays whole."""
-    width = (WIDTH - style.indent) * mm
+def _wrapped(text: str, style: Style, room: float) -> list[str]:
+    """Lines that fit in `room`. Only a plain space ends one, so that « 14 h 05 » stays whole."""
+    width = room * mm
     lines = [""]
     for word in filter(None, printable(text, style.font).split(" ")):
         for part in _parts(word, style, width):
@@ -179,6 +203,25 @@ def _write(canvas: Canvas, y: float, block: Block, lines: list[str], is_new: boo
         _line(
             canvas, LEFT + style.indent, baseline + row * style.line, line, style.font, style.size
         )
+
+
+def _write_row(canvas: Canvas, tags: "_Tags", y: float, block: Block, columns) -> None:
+    """One row of a table, a rule below it; each cell is marked apart."""
+    style = STYLES[block.kind]
+    x = float(LEFT)
+    for place, (lines, width) in enumerate(zip(columns, block.widths, strict=True)):
+        tags.begin_cell(block, place)
+        for row, line in enumerate(lines):
+            size = pdfmetrics.stringWidth(line, style.font, style.size) / mm
+            left = x + abs(width) - GUTTER - size if width < 0 else x
+            _line(canvas, left, y + (row + 0.75) * style.line, line, style.font, style.size)
+        tags.end()
+        x += abs(width)
+    below = y + max(map(len, columns)) * style.line + 0.6
+    canvas._code.append("/Artifact BMC")
+    canvas.setLineWidth(0.6 if block.kind == "head" else 0.2)
+    canvas.line(LEFT * mm, A4[1] - below * mm, x * mm, A4[1] - below * mm)
+    canvas._code.append("EMC")
 
 
 def _line(canvas: Canvas, x: float, y: float, text: str, font: str, size: float) -> None:
@@ -226,6 +269,19 @@ class _Tags:
         self.element.parts.append((len(self.pages), self.on_page))
         self.on_page += 1
         return is_new
+
+    def begin_cell(self, block: Block, place: int) -> None:
+        """Opens a cell; the first one opens its row, and a head opens its table."""
+        if place == 0:
+            if block.kind == "head":
+                self.top.children.append(_Element("Table"))
+            self.top.children[-1].children.append(_Element("TR"))
+        self.block = block
+        self.element = _Element(STYLES[block.kind].tag)
+        self.top.children[-1].children[-1].children.append(self.element)
+        self.canvas._code.append(f"/Span <</MCID {self.on_page}>> BDC")
+        self.element.parts.append((len(self.pages), self.on_page))
+        self.on_page += 1
 
     def end(self) -> None:
         self.canvas._code.append("EMC")

@@ -237,6 +237,9 @@ AUDIT_ANCHOR_EMAIL = env.text("AUDIT_ANCHOR_EMAIL")
 # Who is told of the deadlines of an incident (incidents/reminders.py)
 INCIDENT_ONCALL = env.words("INCIDENT_ONCALL")
 
+# What tiers payant cards call us (docs/configuration.md)
+AMC_NUMBER = env.text("AMC_NUMBER", "99000001" if DEMO else "")
+
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]

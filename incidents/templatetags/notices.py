@@ -46,6 +46,16 @@ def incident_banners(context):
     }
 
 
+@register.simple_tag(takes_context=True)
+def disturbance(context, domain):
+    """What a live incident does to the tiers payant of this care domain, None when nothing. Asked once
+    per request."""
+    request = context["request"]
+    if not hasattr(request, "incident_disturbances"):
+        request.incident_disturbances = banners.disturbances()
+    return request.incident_disturbances.get(domain)
+
+
 @register.inclusion_tag("incidents/_acknowledgements.html", takes_context=True)
 def recent_acknowledgements(context):
     read = _readings(context) if _is_member(context) else []

@@ -10,7 +10,6 @@ from datetime import date
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
-from django.utils.text import slugify
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members.models import (
@@ -29,8 +28,9 @@ from members.models import (
 )
 from members.models.category import DataCategory as Data
 from members.models.contract import ContractKind
-from members.models.member import Civility, Link, NirAbsence
+from members.models.member import Civility, Link, NirAbsence, Noemie
 from portal import roles
+from portal.demo import care
 
 PASSWORD = "trois-galets-gris"
 
@@ -94,6 +94,7 @@ class Relative:
     civility: Civility = Civility.NONE
     usage_name: str = ""
     birth_rank: int = 1
+    noemie: Noemie = Noemie.LINKED
     address: tuple[str, str, str] = ("", "", "")
 
 
@@ -229,6 +230,7 @@ CAST = (
                 date(2019, 1, 1),
                 nir="210119935200822",
                 birth_rank=2,
+                noemie=Noemie.NOT_LINKED,
             ),
         ),
     ),
@@ -427,12 +429,16 @@ def load(*, known_secrets: bool) -> list[Account]:
     """
     groups = {group.name: group for group in roles.sync()}
     _load_operators_and_domains()
-    contracts = {contract.number: _contract(contract) for contract in CONTRACTS}
+    plans = care.load_plans()
+    contracts = {one.number: _contract(one, plans[one.plan]) for one in CONTRACTS}
     accounts = [_staff(staff, groups[staff.role], known_secrets=known_secrets) for staff in STAFF]
+    members = []
     for person in CAST:
         member = _member(person, contracts[person.contract])
         if person.identifiant:
             accounts.append(_account(person, member, known_secrets=known_secrets))
+        members.append(member)
+    care.load_decomptes(members)
     return accounts
 
 
@@ -461,7 +467,7 @@ def _load_operators_and_domains() -> None:
         )
 
 
-def _contract(invented: InventedContract) -> Contract:
+def _contract(invented: InventedContract, plan: Plan) -> Contract:
     found = Contract.objects.filter(number=invented.number).first()
     if found:
         return found
@@ -475,7 +481,7 @@ def _contract(invented: InventedContract) -> Contract:
             kind=ContractKind.COLLECTIVE if employer else ContractKind.INDIVIDUAL,
             employer=employer,
             population=invented.population,
-            plan=_plan(invented.plan),
+            plan=plan,
             phone=invented.phone,
             contact="Du lundi au vendredi, de 8 h 30 à 18 h",
             start=invented.start,
@@ -490,6 +496,8 @@ def _contract(invented: InventedContract) -> Contract:
                 start=served.start,
                 end=served.end,
                 categories=SENT,
+                convention_type="TP",
+                csr="000001",
             )
         )
         if served.held or served.purged_on:
@@ -504,11 +512,6 @@ def _contract(invented: InventedContract) -> Contract:
     return contract
 
 
-def _plan(name: str) -> Plan:
-    code = slugify(name).upper()
-    return Plan.objects.filter(name=name).first() or _saved(Plan(code=code, name=name))
-
-
 def _member(person: Invented, contract: Contract) -> Member:
     found = Member.objects.filter(number=person.number).first()
     if found:
@@ -519,6 +522,7 @@ def _member(person: Invented, contract: Contract) -> Member:
         first_names=person.first_names,
         birth_name=person.birth_name,
         birth_date=person.birth_date,
+        noemie=Noemie.LINKED if person.nir else Noemie.UNKNOWN,
         phone=person.phone,
         email=f"{person.number}@exemple.invalid",
         address="12 quai des Brumes",
@@ -539,6 +543,7 @@ def _member(person: Invented, contract: Contract) -> Member:
             usage_name=relative.usage_name,
             birth_date=relative.birth_date,
             birth_rank=relative.birth_rank,
+            noemie=relative.noemie,
             address=address,
             postal_code=postal_code,
             city=city,

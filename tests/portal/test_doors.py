@@ -40,6 +40,7 @@ PUBLIC = {
     "password_forgotten",
     "password_reset",  # the token of an e-mail opens it
     "public_notice",
+    "card_check",  # who is shown a card has no account: says whether it holds, and names nobody
     "sms_receipt",
     "live",
     "ready",

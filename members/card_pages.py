@@ -1,0 +1,84 @@
+"""The tiers payant card on paper, its structure kept for screen readers."""
+
+from typing import Any
+
+import segno
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from members import paper
+from members.cards import Shown
+from members.days import day
+from members.paper import Block
+
+PEOPLE = (88, 44, 28)
+DOMAINS = (22, 68, 70)
+
+
+def render(cards: list[Shown]) -> bytes:
+    """One PDF. The same cards give the same bytes."""
+    blocks = [block for card in cards for block in _blocks(card)]
+    return paper.document(_("Carte de tiers payant"), blocks, foot=_("Mutuelle du Rivage"))
+
+
+def qr_code(card: Shown) -> SafeString:
+    """The address that says whether the card holds, as a drawing for a page."""
+    drawing = segno.make(card.check_url, error="m", micro=False)
+    # segno writes every character of it; none is a person's
+    return mark_safe(drawing.svg_inline(border=2, light="#fff", omitsize=True, svgclass=None))
+
+
+def rate(domain: dict[str, Any]) -> str:
+    """What the card says of a care domain: « 100 % », « PEC » or both."""
+    said = [_("%(rate)d\u00a0%%") % {"rate": domain["rate"]}] if domain["rate"] else []
+    return " + ".join([*said, *([_("PEC")] if domain["agreement"] else [])])
+
+
+def _blocks(card: Shown) -> list[Block]:
+    said = card.content
+    labels = [
+        (_("Numéro AMC"), said["amc"]),
+        (_("Type de convention"), said["convention"]),
+        (_("CSR"), said["csr"]),
+        (_("Numéro d'adhérent"), said["member_number"]),
+        (
+            _("Période de validité"),
+            _("du %(first)s au %(last)s")
+            % {"first": day(card.valid_from), "last": day(card.valid_until)},
+        ),
+    ]
+    blocks = [
+        Block("title", _("Carte de tiers payant")),
+        Block("text", _("Mutuelle du Rivage, contrat %(number)s") % {"number": said["contract"]}),
+        Block("head", cells=(_("À présenter"), ""), widths=(60, 100)),
+        *(Block("row", cells=pair, widths=(60, 100)) for pair in labels),
+        Block("heading", _("Bénéficiaires")),
+        Block("head", cells=(_("Nom"), _("Date de naissance"), _("Rang")), widths=PEOPLE),
+    ]
+    for person in card.people:
+        cells = (person["name"], f"{person['birth_date']:%d/%m/%Y}", str(person["rank"]))
+        blocks.append(Block("row", cells=cells, widths=PEOPLE))
+    blocks.append(Block("heading", _("Domaines de soins")))
+    blocks.append(
+        Block("head", cells=(_("Code"), _("Domaine et taux"), _("Opérateur")), widths=DOMAINS)
+    )
+    for domain in said["domains"]:
+        operator = " ".join(filter(None, (domain["operator"], domain["operator_code"])))
+        what = _("%(label)s : %(rate)s") % {"label": domain["label"], "rate": rate(domain)}
+        cells = (domain["code"], what, operator or _("sans tiers payant"))
+        blocks.append(Block("row", cells=cells, widths=DOMAINS))
+    blocks.append(
+        Block(
+            "text", _("PEC : le professionnel demande d'abord une prise en charge à l'opérateur.")
+        )
+    )
+    phone = _("Une question ? Appelez le %(phone)s.") % {"phone": said["phone"]}
+    blocks.append(Block("text", phone))
+    if card.card:
+        matrix = tuple(map(tuple, segno.make(card.check_url, error="m", micro=False).matrix))
+        blocks += [
+            Block("subheading", _("Vérifier cette carte")),
+            Block("drawing", _("Code à photographier, il ouvre l'adresse ci-dessous"), matrix),
+            Block("text", card.check_url),
+        ]
+    return blocks
