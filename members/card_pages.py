@@ -12,7 +12,7 @@ from members.days import day
 from members.paper import Block
 
 PEOPLE = (88, 44, 28)
-DOMAINS = (22, 68, 70)
+DOMAINS = (20, 60, 30, 50)
 
 
 def render(cards: list[Shown]) -> bytes:
@@ -50,7 +50,7 @@ def _blocks(card: Shown) -> list[Block]:
     blocks = [
         Block("title", _("Carte de tiers payant")),
         Block("text", _("Mutuelle du Rivage, contrat %(number)s") % {"number": said["contract"]}),
-        Block("head", cells=(_("À présenter"), ""), widths=(60, 100)),
+        Block("head", cells=(_("Mention"), _("Valeur")), widths=(60, 100)),
         *(Block("row", cells=pair, widths=(60, 100)) for pair in labels),
         Block("heading", _("Bénéficiaires")),
         Block("head", cells=(_("Nom"), _("Date de naissance"), _("Rang")), widths=PEOPLE),
@@ -60,12 +60,12 @@ def _blocks(card: Shown) -> list[Block]:
         blocks.append(Block("row", cells=cells, widths=PEOPLE))
     blocks.append(Block("heading", _("Domaines de soins")))
     blocks.append(
-        Block("head", cells=(_("Code"), _("Domaine et taux"), _("Opérateur")), widths=DOMAINS)
+        Block("head", cells=(_("Code"), _("Domaine"), _("Taux"), _("Opérateur")), widths=DOMAINS)
     )
     for domain in said["domains"]:
         operator = " ".join(filter(None, (domain["operator"], domain["operator_code"])))
-        what = _("%(label)s : %(rate)s") % {"label": domain["label"], "rate": rate(domain)}
-        cells = (domain["code"], what, operator or _("sans tiers payant"))
+        served = operator or _("sans tiers payant")
+        cells = (domain["code"], domain["label"], rate(domain), served)
         blocks.append(Block("row", cells=cells, widths=DOMAINS))
     blocks.append(
         Block(

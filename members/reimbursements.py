@@ -89,8 +89,8 @@ class Payment:
 
     @property
     def persons(self) -> list[str]:
-        """Each first name once, the member's as ""."""
-        return list(dict.fromkeys(line.person for line in self.lines))
+        """Each first name once, the member's, an empty one, before all."""
+        return sorted({line.person for line in self.lines})
 
     @property
     def others(self) -> int:

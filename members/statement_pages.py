@@ -12,7 +12,7 @@ from members.money import euros
 from members.paper import Block
 from members.reimbursements import Payment, Sums
 
-WIDTHS = (20, 22, 42, -19, -19, -19, -19)
+WIDTHS = (20, 20, 40, -19, -23, -19, -19)
 
 
 @dataclass(frozen=True)

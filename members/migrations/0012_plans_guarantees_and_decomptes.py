@@ -315,7 +315,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='decompteline',
-            constraint=models.CheckConstraint(condition=models.Q(('ro_rate__range', (0, 100))), name='decompteline_ro_rate_0_to_100', violation_error_message='Le taux va de 0 à 100 %.'),
+            constraint=models.CheckConstraint(condition=models.Q(('ro_rate__range', (0, 100))), name='decompteline_ro_rate_0_to_100', violation_error_message='Le taux va de 0 à 100.'),
         ),
         migrations.AddConstraint(
             model_name='guarantee',
@@ -339,7 +339,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='carddomain',
-            constraint=models.CheckConstraint(condition=models.Q(('rate__range', (1, 500)), models.Q(('needs_agreement', True), ('rate__isnull', True)), _connector='OR'), name='carddomain_rate_or_agreement', violation_error_message='Indiquez un taux de 1 à 500 %, ou une prise en charge.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('rate__isnull', False), ('rate__range', (1, 500))), models.Q(('needs_agreement', True), ('rate__isnull', True)), _connector='OR'), name='carddomain_rate_or_agreement', violation_error_message='Indiquez un taux de 1 à 500, ou une prise en charge.'),
         ),
         migrations.RunPython(protect, unprotect),
     ]

@@ -133,7 +133,7 @@ class DecompteLine(models.Model):
             models.CheckConstraint(
                 condition=Q(ro_rate__range=(0, 100)),
                 name="decompteline_ro_rate_0_to_100",
-                violation_error_message=_("Le taux va de 0 à 100 %."),
+                violation_error_message=_("Le taux va de 0 à 100."),
             ),
         ]
 

@@ -142,9 +142,10 @@ class CardDomain(models.Model):
                 violation_error_message=_("Ce domaine figure déjà sur la carte de cette formule."),
             ),
             models.CheckConstraint(
-                condition=Q(rate__range=(1, 500)) | Q(rate__isnull=True, needs_agreement=True),
+                condition=Q(rate__isnull=False, rate__range=(1, 500))
+                | Q(rate__isnull=True, needs_agreement=True),
                 name="carddomain_rate_or_agreement",
-                violation_error_message=_("Indiquez un taux de 1 à 500 %, ou une prise en charge."),
+                violation_error_message=_("Indiquez un taux de 1 à 500, ou une prise en charge."),
             ),
         ]
 

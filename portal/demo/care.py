@@ -3,6 +3,7 @@
 Prices and rates are plausible, rounded and of no real insurer.
 """
 
+import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -120,13 +121,13 @@ ACTS = (
     ("Médicaments", "PHAR", 1_840, 1_840, 65, 644, 0, 200),
     ("Consultation d'un dermatologue", "EXTE", 5_500, 3_150, 70, 1_890, 200, 0),
     ("Analyse de sang", "LABO", 2_760, 2_760, 60, 1_104, 200, 0),
-    ("Séance de kinésithérapie", "AUXM", 1_656, 1_656, 60, 662, 0, 100),
-    ("Radiographie du poignet", "RADL", 2_494, 2_494, 70, 748, 200, 0),
+    ("Séance de kinésithérapie", "AUXM", 1_656, 1_656, 60, 663, 0, 100),
+    ("Radiographie du poignet", "RADL", 2_494, 2_494, 70, 749, 200, 0),
     ("Détartrage", "DENT", 2_892, 2_892, 60, 1_157, 0, 0),
-    ("Lunettes, verres simples", "OPTI", 24_500, 15, 60, 20_000, 0, 0),
     ("Bilan orthoptique", "AUXM", 2_620, 2_620, 60, 1_048, 0, 100),
-    ("Consultation d'une sage-femme", "SAGE", 2_650, 2_650, 70, 795, 0, 0),
 )
+GLASSES = ("Lunettes, verres simples", "OPTI", 24_500, 15, 60, 20_000, 0, 0)
+MONTH_OF_GLASSES = 7
 AT_PROFESSIONALS = ("PHAR", "LABO", "RADL", "OPTI")
 
 
@@ -179,27 +180,27 @@ def load_decomptes(members: list[Member]) -> None:
         if covered is None or member.decomptes.exists():
             continue
         family = [None, *member.ayants_droit.on(today)]
+        chance = random.Random(member.number)
         payments, lines = [], []
         for month in range(MONTHS):
-            care_on = today - timedelta(days=12 + month * 30 + (member.pk * 7 + month * 11) % 9)
+            care_on = today - timedelta(days=12 + month * 30 + chance.randrange(9))
             if care_on < covered.start:
                 break
-            seed = int(member.number) * 7 + month * 3
+            acts = chance.sample(ACTS, chance.choice((1, 1, 2)))
+            if month == MONTH_OF_GLASSES:
+                acts = [GLASSES]
+            at_professionals = all(act[1] in AT_PROFESSIONALS for act in acts)
             payment = Decompte(
                 member=member,
                 number=f"{member.number}-{care_on:%y%m}-{month:02}",
                 paid_on=care_on + timedelta(days=5),
-                payee=Payee.MEMBER,
+                payee=Payee.PROFESSIONAL if at_professionals else Payee.MEMBER,
             )
             payments.append(payment)
-            for position in range(1 + seed % 3 // 2):
-                act = ACTS[(seed + position * 4) % len(ACTS)]
-                who = family[(seed + month + position) % len(family)]
-                lines.append(_line(payment, position + 1, care_on, who, act, domains))
-            if all(
-                line.domain.code in AT_PROFESSIONALS for line in lines if line.decompte is payment
-            ):
-                payment.payee = Payee.PROFESSIONAL
+            lines += [
+                _line(payment, position, care_on, chance.choice(family), act, domains)
+                for position, act in enumerate(acts, start=1)
+            ]
         Decompte.objects.bulk_create(payments)
         DecompteLine.objects.bulk_create(lines)
 

@@ -157,8 +157,8 @@ def test_a_whole_sign_in_costs_at_most_twenty_statements(
         # session · challenge with its account · claim · consumption · event · session under its new key
         # (and nothing to land on: no incident is live)
         type_code(client, challenge.code())
-    with django_assert_num_queries(4):
-        # session with its account · adhésions · ayants droit · acknowledgements
+    with django_assert_num_queries(5):
+        # session with its account · adhésions · last reimbursements · ayants droit · acknowledgements
         client.get(HOME)
 
 

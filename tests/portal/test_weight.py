@@ -23,7 +23,17 @@ def test_the_page_of_the_code_is_light(client, february_2024):
 
 
 @pytest.mark.parametrize(
-    "path", ["/espace/", "/espace/donnees/", "/incidents/", f"/incidents/{NOTICE}/"]
+    "path",
+    [
+        "/espace/",
+        "/espace/beneficiaires/",
+        "/espace/contrat/",
+        "/espace/carte/",
+        "/espace/remboursements/",
+        "/espace/donnees/",
+        "/incidents/",
+        f"/incidents/{NOTICE}/",
+    ],
 )
 def test_pages_of_a_family_at_two_operators_are_light(as_member, cast, february_2024, path):
     assert_light(as_member(cast.antoine).get(path))
