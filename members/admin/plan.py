@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from members.admin.cells import CellForm
+from members.admin.traced import Traced
 from members.models import CardDomain, Guarantee, Plan
 
 
@@ -24,7 +25,7 @@ class CardDomainInline(admin.TabularInline):
 
 
 @admin.register(Plan)
-class PlanAdmin(admin.ModelAdmin):
+class PlanAdmin(Traced, admin.ModelAdmin):
     list_display = ["code", "name"]
     search_fields = ["=code", "name"]
     inlines = [GuaranteeInline, CardDomainInline]

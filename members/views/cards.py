@@ -5,13 +5,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
 from members import audit, card_pages, cards
 from members.views.access import member_or_viewer, member_required
 
 
-@require_safe
+@require_GET  # looking may issue a card: HEAD looks at nothing
 @member_or_viewer
 def current(request):
     wallet = cards.wallet(request.member, request=None if request.viewer else request)
@@ -35,7 +35,7 @@ def past(request, code):
     return render(request, "members/cards/past.html", {"card": _page_of(card, card)})
 
 
-@require_safe
+@require_GET
 @member_required
 def pdf(request):
     """The cards of today, a page or more each; of one person with « personne »."""

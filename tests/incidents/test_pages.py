@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from incidents import banners, cached, lifecycle, notices, pages
 from incidents.models import Acknowledgement, Incident
-from members.models import AuditEvent, Delegation
+from members.models import AuditEvent, Card, Delegation
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 REFERENCE = "2024-02-tiers-payant"
@@ -109,10 +109,10 @@ def test_what_was_not_sent_is_not_named_as_exposed_at_the_top(as_member, cast, f
 def test_what_is_safe_is_folded_and_what_was_not_stated_never_is(as_member, cast, february_2024):
     Delegation.objects.update(categories=["NIR"])
     page = text(as_member(cast.bianca).get(PAGE))
-    folded = re.findall(r"<details.*?</details>", page, re.S)
+    folded = re.findall(r'<details class="data.*?</details>', page, re.S)
     titles = [re.search(r"</svg>([^<]+)</h5>", one)[1] for one in folded]
     assert titles == ["Données non exposées (6)", "Données jamais transmises à cet opérateur (6)"]
-    unfolded = re.sub(r"<details.*?</details>", "", page, flags=re.S)
+    unfolded = re.sub(r'<details class="data.*?</details>', "", page, flags=re.S)
     _before, _title, not_stated = unfolded.partition("Données non mentionnées par l'opérateur")
     assert "<li>Numéro de contrat</li>" in not_stated
     assert "Numéro de contrat" not in "".join(folded)
@@ -499,6 +499,40 @@ def test_the_tags_of_the_home_page_cost_one_statement(
 ):
     browser = as_member(cast.antoine)
     browser.get("/espace/")
-    # session and account; adhésions; ayants droit; acknowledgements, for both tags
-    with django_assert_num_queries(4):
+    # session and account; adhésions; last reimbursements; ayants droit; acknowledgements, for both tags
+    with django_assert_num_queries(5):
         browser.get("/espace/")
+
+
+# On the tiers payant card
+
+
+def test_the_card_warns_beside_the_domains_that_a_live_incident_slows(
+    as_member, cast, february_2024, django_assert_num_queries
+):
+    browser = as_member(cast.antoine)
+    page = text(browser.get("/espace/carte/"))
+    assert page.count("Ralenti.") == 2
+    assert "L'opticien peut attendre un accord" in page
+    with django_assert_num_queries(8):
+        # session with its account; what he acknowledged; adhésions; ayants droit; delegations; domains
+        # of the card; cards; facts of the live version
+        browser.get("/espace/carte/")
+
+
+def test_a_closed_incident_warns_of_nothing(as_member, cast, february_2024):
+    browser = as_member(cast.antoine)
+    lifecycle.close(february_2024, by=cast.approbateur)
+    banners.drop()
+    page = text(browser.get("/espace/carte/"))
+    assert "OPTI" in page
+    assert "Ralenti" not in page
+
+
+def test_a_card_of_the_past_stays_as_it_was_issued(as_member, cast, february_2024):
+    browser = as_member(cast.antoine)
+    browser.get("/espace/carte/")
+    cast.antoine.ayants_droit.filter(link="conjoint").update(birth_rank=3)
+    browser.get("/espace/carte/")
+    past = Card.objects.get(number=1)
+    assert "Ralenti" not in text(browser.get(f"/espace/carte/{past.code}/"))
