@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import segno
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from members import paper
+from members import paper, qr
 from members.cards import Shown
 from members.days import day
 from members.paper import Block
@@ -19,13 +17,6 @@ def render(cards: list[Shown]) -> bytes:
     """One PDF. The same cards give the same bytes."""
     blocks = [block for card in cards for block in _blocks(card)]
     return paper.document(_("Carte de tiers payant"), blocks, foot=_("Mutuelle du Rivage"))
-
-
-def qr_code(card: Shown) -> SafeString:
-    """The address that says whether the card holds, as a drawing for a page."""
-    drawing = segno.make(card.check_url, error="m", micro=False)
-    # segno writes every character of it; none is a person's
-    return mark_safe(drawing.svg_inline(border=2, light="#fff", omitsize=True, svgclass=None))
 
 
 def rate(domain: dict[str, Any]) -> str:
@@ -75,10 +66,13 @@ def _blocks(card: Shown) -> list[Block]:
     phone = _("Une question ? Appelez le %(phone)s.") % {"phone": said["phone"]}
     blocks.append(Block("text", phone))
     if card.card:
-        matrix = tuple(map(tuple, segno.make(card.check_url, error="m", micro=False).matrix))
         blocks += [
-            Block("subheading", _("Vérifier cette carte")),
-            Block("drawing", _("Code à photographier, il ouvre l'adresse ci-dessous"), matrix),
+            Block("subheading", _("Vérifier cette carte"), keeps=50),
+            Block(
+                "drawing",
+                _("Code à photographier, il ouvre l'adresse ci-dessous"),
+                qr.squares(card.check_url),
+            ),
             Block("text", card.check_url),
         ]
     return blocks

@@ -21,6 +21,7 @@ from reportlab.pdfgen.canvas import Canvas
 PLAIN, BOLD = "Vera", "VeraBd"
 LEFT, WIDTH = 25, 160  # millimetres, as all that follows, from the top left corner
 TOP, BOTTOM, FOOT = 22, 270, 282
+SHORT = 5  # lines: a shorter block is never cut in two
 BULLET = "\u2022"
 
 
@@ -53,18 +54,20 @@ STYLES = {
 class Block:
     """`kind`: a name of STYLES, or « drawing », whose `text` says what it shows: squares of a grid.
 
-    A table is a « head » and the « row »s that follow it, each with its `cells` and their `widths`, in
-    millimetres; a negative width sets its column to the right.
+    `keeps`: what must fit below it on the same page, where that is more than its style asks for. A table is
+    a « head » and the « row »s that follow it, each with its `cells` and their `widths` in millimetres; a
+    negative width sets its column to the right.
     """
 
     kind: str
     text: str = ""
     squares: tuple[tuple[int, ...], ...] = ()
+    keeps: float = 0
     cells: tuple[str, ...] = ()
     widths: tuple[float, ...] = ()
 
 
-DRAWING_SIZE = 34
+DRAWING_SIZE, QUIET = 32, 5  # the second one is left white around it
 GUTTER = 2  # between two columns of a table
 
 
@@ -134,11 +137,12 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
     pages, y = [[]], float(TOP)
     for block in blocks:
         if block.kind == "drawing":
+            y += QUIET
             if y + DRAWING_SIZE > BOTTOM:
                 pages.append([])
                 y = float(TOP)
             pages[-1].append((block, y, []))
-            y += DRAWING_SIZE + 2
+            y += DRAWING_SIZE + QUIET
             continue
         style = STYLES[block.kind]
         if block.cells:
@@ -155,7 +159,8 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
             continue
         lines = _wrapped(block.text, style, WIDTH - style.indent)
         y += style.before if pages[-1] else 0
-        if y + len(lines) * style.line + style.keeps > BOTTOM and (style.keeps or len(lines) < 4):
+        keeps = max(style.keeps, block.keeps)
+        if y + len(lines) * style.line + keeps > BOTTOM and (keeps or len(lines) < SHORT):
             pages.append([])
             y = float(TOP)
         while lines:

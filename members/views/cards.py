@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
-from members import audit, card_pages, cards
+from members import audit, card_pages, cards, qr
 from members.views.access import member_or_viewer, member_required
 
 
@@ -93,7 +93,7 @@ def _page_of(whole: cards.Shown, shown: cards.Shown) -> dict:
             domain | {"said": card_pages.rate(domain)} for domain in shown.content["domains"]
         ],
         "code": shown.code,
-        "qr_code": card_pages.qr_code(shown) if shown.card else "",
+        "qr_code": qr.svg(shown.check_url) if shown.card else "",
         "card": shown.card,
     }
 
