@@ -33,7 +33,7 @@ class Slot(models.Expression):
 
 class Prepared(Generic[Row]):
     """A queryset whose `Slot`s are filled at each call. All the rest of it is said once for all: no
-    time of day, no limit and no language may stand in it."""
+    time of day, no limit that varies and no language may stand in it."""
 
     def __init__(self, queryset: models.QuerySet):
         self.queryset = queryset

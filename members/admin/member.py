@@ -227,10 +227,10 @@ class MemberAdmin(SupportActs, PersonAdmin):
     inlines = [AdhesionInline, AyantDroitInline]
     fieldsets = [
         (None, {"fields": ["number", "identifiant"]}),
-        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
+        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence", "noemie"]}),
         (_("Coordonnées"), {"fields": CONTACT}),
     ]
-    readonly_fields = ["identifiant", "nir_shown"]
+    readonly_fields = ["identifiant", "nir_shown", "noemie"]
     change_form_template = "admin/members/member/change_form.html"
     actions = [print_letters]
 
@@ -350,7 +350,7 @@ class AyantDroitAdmin(PersonAdmin):
     autocomplete_fields = ["member"]
     fieldsets = [
         (None, {"fields": ["member", "reference", "link", "start", "end"]}),
-        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence"]}),
+        (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence", "noemie"]}),
         (_("Coordonnées"), {"fields": CONTACT}),
     ]
-    readonly_fields = ["nir_shown"]
+    readonly_fields = ["nir_shown", "noemie"]

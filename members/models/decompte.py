@@ -138,7 +138,7 @@ class DecompteLine(models.Model):
         ]
 
     def __str__(self):
-        return self.act
+        return str(self.position)  # the act is health data, and lists say their rows
 
     def clean(self):
         super().clean()

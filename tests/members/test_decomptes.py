@@ -3,11 +3,14 @@
 from datetime import date
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members.models import AyantDroit, CareDomain, Decompte, DecompteLine
 from tests.members.conftest import make_member
+from tests.signing import sign_in
 
 
 @pytest.fixture
@@ -91,3 +94,21 @@ def test_a_decompte_never_changes_hands(decompte):
     other = make_member("autre", phone="+33612345679", nir="284122B03302108")
     with pytest.raises(IntegrityError, match="decompte_keeps_its_member"):
         Decompte.objects.filter(pk=decompte.pk).update(member=other)
+
+
+def test_the_support_reads_amounts_masked_of_names_and_acts_and_changes_nothing(
+    client, hugo, decompte, pharmacy, claire
+):
+    line(decompte, pharmacy, ayant_droit=child_of(claire), act="Psychothérapie").save()
+    names = ["view_decompte", "view_decompteline"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    listed = browser.get(f"/admin/members/decompte/?q={claire.number}").content.decode()
+    address = f"/admin/members/decompte/{decompte.pk}/change/"
+    page = browser.get(address).content.decode()
+    assert "9,00\u00a0€" in listed
+    for words in ("30,00\u00a0€", "ayant droit 01", "Pharmacie", claire.number):
+        assert words in page, words
+    for private in ("Vasseur", "Lou", "Psychothérapie"):
+        assert private not in listed + page, private
+    assert browser.post(address, {"number": "X"}).status_code == 403

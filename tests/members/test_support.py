@@ -1,6 +1,6 @@
 """What support does for a member: against a reason, in the trail, and never more than its right allows."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -9,9 +9,10 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members.mail.memory import outbox
-from members.models import AuditEvent, Recovery, Session, SmsDevice, User
+from members.models import AuditEvent, Card, CareDomain, Recovery, Session, SmsDevice, User
 from tests.members.conftest import PASSWORD
 from tests.members.steps import type_password
+from tests.members.test_reimbursements import paid
 from tests.signing import sign_in
 
 REASON = {"reason": "Appel du 25 novembre, rappelé au numéro du dossier."}
@@ -191,3 +192,16 @@ def test_nothing_here_shows_or_sets_a_password(hugo, claire):
     page = hugo.get(f"/admin/members/member/{claire.pk}/change/").content.decode()
     assert claire.user.password not in page
     assert PASSWORD not in page
+
+
+def test_he_reads_what_was_paid_and_not_what_for_and_takes_nothing_away(looking, claire, covered):
+    domain = CareDomain.objects.create(code="EXTE", label="Soins externes")
+    decompte = paid(claire, date(2024, 5, 2), domain, "Consultation d'un psychiatre")
+    for path in ("/espace/", "/espace/remboursements/", f"/espace/remboursements/{decompte.pk}/"):
+        page = looking.get(path).content.decode()
+        assert "Soins externes" in page
+        assert "psychiatre" not in page
+    for path in ("/espace/remboursements/releve.csv", "/espace/carte.pdf"):
+        assert looking.get(path).status_code == 403
+    assert looking.get("/espace/carte/").status_code == 200
+    assert not Card.objects.exists()

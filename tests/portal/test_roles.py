@@ -17,6 +17,9 @@ MATRIX = {
     "members.start_recovery": {roles.SUPPORT, roles.LEAD},
     "members.view_as_member": {roles.SUPPORT, roles.LEAD},
     "members.block_account": {roles.LEAD},
+    "members.view_decompte": {roles.SUPPORT, roles.LEAD},
+    "members.view_card": {roles.SUPPORT, roles.LEAD},
+    "members.change_plan": set(),
     "members.view_auditevent": {
         roles.SUPPORT,
         roles.LEAD,
@@ -68,6 +71,7 @@ def test_nobody_holds_a_right_twice_or_one_that_does_not_exist(db):
 
 def test_no_role_writes_what_machines_write(db):
     machines = ("auditevent", "auditlink", "smsmessage", "mail", "acknowledgement", "challenge")
+    machines += ("decompte", "decompteline", "card")
     for names in roles.ROLES.values():
         for name in names:
             verb, _underscore, model = name.split(".")[1].partition("_")

@@ -1,6 +1,7 @@
 """No staff page shows a link that its reader may not follow."""
 
 import re
+from datetime import date
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -9,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from incidents import notices
+from members.models import Card
 from tests.cast import *  # noqa: F403
 
 LINK = re.compile(r"<a\b[^>]*\shref=\"([^\"]+)\"")
@@ -22,6 +24,15 @@ def desk(cast, february_2024):
     from members import audit
 
     audit.record("signin.completed", user=cast.antoine.user)
+    Card.objects.create(
+        member=cast.antoine,
+        contract=cast.antoine.adhesions.get().contract,
+        number=1,
+        code="C" * 16,
+        valid_from=date(2024, 1, 1),
+        valid_until=date(2024, 12, 31),
+        content={},
+    )
     return february_2024
 
 
@@ -33,6 +44,8 @@ def starts(cast, incident):
     yield f"/admin/members/ayantdroit/?q={cast.antoine.number}"
     yield f"/admin/members/user/?q={cast.antoine.user.identifiant}"
     yield f"/admin/members/smsdevice/?q={cast.antoine.number}"
+    yield f"/admin/members/decompte/?q={cast.antoine.number}"
+    yield f"/admin/members/card/?q={cast.antoine.number}"
     yield f"/admin/incidents/acknowledgement/?q={cast.antoine.number}"
     yield (
         reverse("admin:incidents_noticeversion_preview", args=[version.pk])
