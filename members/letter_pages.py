@@ -1,10 +1,8 @@
 """The pages of our letters: A4, folded in three, its address in the window of a DL envelope.
 
-The only module that knows reportlab. Bitstream Vera, which comes with it, is embedded; it may be
-redistributed freely. Sizes in millimetres from the top left corner.
+Sizes in millimetres from the top left corner.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -15,14 +13,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from members.days import day
 from members.models.recovery import LetterPurpose
+from members.paper import BOLD, PLAIN, printable, register_fonts
 
-PLAIN, BOLD = "Vera", "VeraBd"
 LEFT = 25
 WIDTH = 82  # characters of a line of text
 ADDRESS_LEFT, ADDRESS_TOP = 105, 52  # within the window: 100 to 200 across, 45 to 90 down
@@ -48,9 +44,7 @@ class Letter:
 
 def render(letters: list[Letter]) -> bytes:
     """One PDF, a page each, in this order."""
-    for name in (PLAIN, BOLD):
-        if name not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
+    register_fonts()
     stream = BytesIO()
     canvas = Canvas(stream, pagesize=A4, pageCompression=1, lang="fr-FR")
     canvas.setTitle(_("Courriers de la Mutuelle du Rivage"))
@@ -162,15 +156,4 @@ def _paragraph(canvas: Canvas, y: float, text: str, font: str = PLAIN) -> float:
 
 def _write(canvas: Canvas, x: float, y: float, text: str, font: str, size: float) -> None:
     canvas.setFont(font, size)
-    canvas.drawString(x * mm, A4[1] - y * mm, _printable(text, font))
-
-
-def _printable(text: str, font: str) -> str:
-    """`text` in signs that the font has: « Szabó-Kőrösi » loses one accent rather than a letter."""
-    known = pdfmetrics.getFont(font).face.charToGlyph
-    return "".join(sign if ord(sign) in known else _nearest(sign, known) for sign in text)
-
-
-def _nearest(sign: str, known) -> str:
-    base = "".join(one for one in unicodedata.normalize("NFKD", sign) if ord(one) in known)
-    return base or "?"
+    canvas.drawString(x * mm, A4[1] - y * mm, printable(text, font))

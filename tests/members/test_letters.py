@@ -19,7 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members import letter_pages, letters
+from members import letter_pages, letters, paper
 from members.models import AuditEvent, LetterCode, Member, User
 from members.models.recovery import LetterPurpose
 from tests.signing import sign_in
@@ -312,7 +312,7 @@ def test_a_page_is_a4_in_french_with_its_own_letters_for_every_accent(jules):
 def test_a_name_from_elsewhere_loses_an_accent_and_not_a_letter(db):
     member = invited(first_names="Győző", birth_name="Szabó-Nagy")
     assert "Gyozo Szabó-Nagy" in text_of(letters.print_batch([member], ACTIVATION, None))
-    assert "?" not in letter_pages._printable("Győző Łukasz-Ştefan Ngọc Ąę", "Vera")
+    assert "?" not in paper.printable("Győző Łukasz-Ştefan Ngọc Ąę", "Vera")
 
 
 def test_a_long_address_stays_in_the_window(db):
