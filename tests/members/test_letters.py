@@ -19,7 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members import letter_pages, letters, paper
+from members import letters, paper
 from members.models import AuditEvent, LetterCode, Member, User
 from members.models.recovery import LetterPurpose
 from tests.signing import sign_in

@@ -40,6 +40,11 @@ PUBLIC = {
     "password_forgotten",
     "password_reset",  # the token of an e-mail opens it
     "public_notice",
+    "public_list",
+    "public_atom",
+    "public_json",
+    "attestation_check",  # for whoever is handed a document
+    "attestation_checked",
     "sms_receipt",
     "live",
     "ready",
