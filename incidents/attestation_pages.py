@@ -6,11 +6,13 @@ import segno
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from incidents.attestations import Document, Person, check_url, grouped, printed
+from incidents.attestations import Document, Together, check_url, grouped, printed
 from incidents.models import Attestation
 from members import paper
 from members.days import day, hour
 from members.paper import Block
+
+CHECK_HEIGHT = 75  # millimetres: how to check stands on one page, below its heading
 
 
 def qr_code(code: str) -> SafeString:
@@ -70,7 +72,7 @@ def _blocks(document: Document, attestation: Attestation, code: str) -> Iterator
         _("Personne par personne, selon la version %(number)d") % {"number": document.number},
     )
     yield Block("text", _("Un ayant droit est un proche couvert par le contrat de l'adhérent."))
-    yield from _people(document.people)
+    yield from _people(document.groups)
     yield Block("heading", _("Ce que chaque opérateur a annoncé"))
     yield Block(
         "text",
@@ -90,11 +92,11 @@ def _blocks(document: Document, attestation: Attestation, code: str) -> Iterator
     if document.since:
         yield Block("heading", _("Ce que nous savons le jour de cette attestation"))
         yield Block("text", document.since)
-        yield from _people(document.today)
+        yield from _people(document.groups_today)
     yield Block("heading", _("Qui contacter"))
     for contact in document.contacts:
         yield Block("item", contact)
-    yield Block("heading", _("Vérifier ce document"))
+    yield Block("heading", _("Vérifier ce document"), keeps=CHECK_HEIGHT)
     yield Block(
         "text",
         _("Chacun peut vérifier ce document. La page de vérification ne montre aucun nom."),
@@ -109,10 +111,16 @@ def _blocks(document: Document, attestation: Attestation, code: str) -> Iterator
     yield Block("drawing", _("Code QR qui mène à cette adresse"), _squares(code))
 
 
-def _people(people: list[Person]) -> Iterator[Block]:
-    for person in people:
-        yield Block("subheading", f"{person.name}, {person.kind}")
-        for place in person.places:
+def _people(groups: list[Together]) -> Iterator[Block]:
+    for group in groups:
+        names = [f"{person.name} ({person.kind})" for person in group.people]
+        if len(names) > 1:
+            told = {"count": len(names)}
+            yield Block("subheading", _("Les mêmes données pour %(count)d personnes") % told)
+            yield Block("text", ", ".join(names))
+        else:
+            yield Block("subheading", names[0])
+        for place in group.places:
             said = [f"{place.operator}\u00a0: {place.state}.", place.reason, place.period]
             if place.exposed:
                 said.append(

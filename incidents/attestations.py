@@ -69,6 +69,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Persons whose answers are the same in every word: said once, for all of them."""
+
+    people: list[Person]
+    places: list[Place]
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """What one operator said of the data of everybody."""
 
@@ -106,6 +114,14 @@ class Document:
         return cls(**content | parts)
 
     @property
+    def groups(self) -> list[Together]:
+        return _together(self.people)
+
+    @property
+    def groups_today(self) -> list[Together]:
+        return _together(self.today)
+
+    @property
     def count(self) -> int:
         """How many persons it speaks of."""
         return max(len(self.people), len(self.today))
@@ -113,6 +129,17 @@ class Document:
 
 def _person_of(content: dict) -> Person:
     return Person(**content | {"places": [Place(**one) for one in content["places"]]})
+
+
+def _together(people: list[Person]) -> list[Together]:
+    groups: list[Together] = []
+    for person in people:
+        alike = next((one for one in groups if one.places == person.places), None)
+        if alike:
+            alike.people.append(person)
+        else:
+            groups.append(Together([person], person.places))
+    return groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from reportlab.pdfgen.canvas import Canvas
 PLAIN, BOLD = "Vera", "VeraBd"
 LEFT, WIDTH = 25, 160  # millimetres, as all that follows, from the top left corner
 TOP, BOTTOM, FOOT = 22, 270, 282
+SHORT = 5  # lines: a shorter block is never cut in two
 BULLET = "\u2022"
 
 
@@ -49,11 +50,15 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Block:
-    """`kind`: a name of STYLES, or « drawing », whose `text` says what it shows: squares of a grid."""
+    """`kind`: a name of STYLES, or « drawing », whose `text` says what it shows: squares of a grid.
+
+    `keeps`: what must fit below it on the same page, where that is more than its style asks for.
+    """
 
     kind: str
     text: str
     squares: tuple[tuple[int, ...], ...] = ()
+    keeps: float = 0
 
 
 DRAWING_SIZE = 34
@@ -131,7 +136,8 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
         style = STYLES[block.kind]
         lines = _wrapped(block.text, style)
         y += style.before if pages[-1] else 0
-        if y + len(lines) * style.line + style.keeps > BOTTOM and (style.keeps or len(lines) < 4):
+        keeps = max(style.keeps, block.keeps)
+        if y + len(lines) * style.line + keeps > BOTTOM and (keeps or len(lines) < SHORT):
             pages.append([])
             y = float(TOP)
         while lines:
