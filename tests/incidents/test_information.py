@@ -76,7 +76,7 @@ def test_a_closed_incident_is_past_and_stays_readable(client, cast, february_202
     banners.drop()
     page = text(client.get(LIST))
     assert "Aucun incident n'est en cours." in page
-    assert "Incidents clos" in page
+    assert "Incidents passés" in page
     assert "Cet incident est clos" in text(client.get(NOTICE))
 
 
