@@ -2,27 +2,15 @@
 
 from collections.abc import Iterator
 
-import segno
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from incidents.attestations import Document, Together, check_url, grouped, printed
 from incidents.models import Attestation
-from members import paper
+from members import paper, qr
 from members.days import day, hour
 from members.paper import Block
 
 CHECK_HEIGHT = 75  # millimetres: how to check stands on one page, below its heading
-
-
-def qr_code(code: str) -> SafeString:
-    """The address of the check, as a drawing (SVG without any style or script) for a camera."""
-    drawing = _qr(code).svg_inline(border=4, light="#fff", omitsize=True, svgclass=None)
-    return mark_safe(drawing)  # segno writes every character of it; none is a person's
-
-
-def _qr(code: str) -> segno.QRCode:
-    return segno.make(check_url(code), error="m", micro=False)
 
 
 def pdf(attestation: Attestation, code: str) -> bytes:
@@ -108,7 +96,7 @@ def _blocks(document: Document, attestation: Attestation, code: str) -> Iterator
         _("Empreinte de ce document : %(groups)s")
         % {"groups": unbroken(grouped(attestation.fingerprint))},
     )
-    yield Block("drawing", _("Code QR qui mène à cette adresse"), _squares(code))
+    yield Block("drawing", _("Code QR qui mène à cette adresse"), qr.squares(check_url(code)))
 
 
 def _people(groups: list[Together]) -> Iterator[Block]:
@@ -132,7 +120,3 @@ def _people(groups: list[Together]) -> Iterator[Block]:
 def unbroken(groups: str) -> str:
     """Groups that no line end separates."""
     return groups.replace(" ", "\u00a0")
-
-
-def _squares(code: str) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(bool(one)) for one in row) for row in _qr(code).matrix_iter(border=2))

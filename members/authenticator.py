@@ -6,14 +6,13 @@ It counts once it has shown a first right code. From then on the sign-in asks fo
 from base64 import b32encode
 from datetime import timedelta
 
-import segno
 from django.db import transaction
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, codes
+from members import alerts, audit, codes, qr
 from members.limits import limit
 from members.models import User
 
@@ -82,7 +81,5 @@ def key_in_groups(device: TOTPDevice) -> str:
 
 
 def qr_code(device: TOTPDevice) -> SafeString:
-    """The secret as a drawing (SVG without any style or script) for the camera of a phone."""
-    drawing = segno.make(device.config_url, error="m", micro=False)
-    # segno writes every character of it; none is a person's
-    return mark_safe(drawing.svg_inline(border=4, light="#fff", omitsize=True, svgclass=None))
+    """The secret as a drawing for the camera of a phone."""
+    return qr.svg(device.config_url)

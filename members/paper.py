@@ -61,7 +61,7 @@ class Block:
     keeps: float = 0
 
 
-DRAWING_SIZE = 34
+DRAWING_SIZE, QUIET = 32, 5  # the second one is left white around it
 
 
 def document(title: str, blocks: Iterable[Block], *, foot: str) -> bytes:
@@ -127,11 +127,12 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
     pages, y = [[]], float(TOP)
     for block in blocks:
         if block.kind == "drawing":
+            y += QUIET
             if y + DRAWING_SIZE > BOTTOM:
                 pages.append([])
                 y = float(TOP)
             pages[-1].append((block, y, []))
-            y += DRAWING_SIZE + 2
+            y += DRAWING_SIZE + QUIET
             continue
         style = STYLES[block.kind]
         lines = _wrapped(block.text, style)

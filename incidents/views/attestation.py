@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from incidents import attestation_pages, attestations, information
 from incidents.attestations import NotShown
+from members import qr
 from members.throttle import Throttled
 from members.views.access import member_or_viewer, member_required
 from members.views.signin import too_many, wait_message
@@ -44,11 +45,12 @@ def _page(request, reference):
     issued = draft.issued
     context = {"document": draft.document, "issued": issued}
     if issued:
+        address = attestations.check_url(draft.code)
         context |= {
             "code": attestations.printed(draft.code),
             "groups": attestations.grouped(issued.fingerprint),
-            "address": attestations.check_url(draft.code),
-            "qr_code": attestation_pages.qr_code(draft.code),
+            "address": address,
+            "qr_code": qr.svg(address),
         }
     return render(request, "incidents/attestation.html", context)
 
