@@ -76,7 +76,9 @@ def _page(entry: Entry) -> pages.Page:
         published_at=entry.published_at,
         **kept.texts,
     )
-    return pages.public(version, facts.from_snapshot(kept.facts), entry.updates, closed_at=entry.closed_at)
+    return pages.public(
+        version, facts.from_snapshot(kept.facts), entry.updates, closed_at=entry.closed_at
+    )
 
 
 def _page_for_all(request, response, changed_at: datetime):

@@ -34,6 +34,8 @@ def entry(**changes) -> Entry:
             "number": 1,
             "headline": "Essai",
             "summary": "Un essai.",
+            "change_note": "",
+            "expires_at": None,
             "published_at": at,
             "detected_on": at.date(),
             "closed_at": None,
@@ -78,6 +80,15 @@ def test_a_closed_incident_is_past_and_stays_readable(client, cast, february_202
     assert "Aucun incident n'est en cours." in page
     assert "Incidents passés" in page
     assert "Cet incident est clos" in text(client.get(NOTICE))
+
+
+def test_what_no_longer_interrupts_is_past_and_stays_readable(client, cast, submitted):  # noqa: F811
+    notices.publish(submitted, by=cast.approbateur)
+    row = {**information._read()[0], "expires_at": "2026-01-01T00:00:00+00:00"}
+    cached.remember(information.CACHE_KEY, 30, lambda: [row])
+    assert not banners.current()
+    assert "Information passée" in text(client.get(LIST))
+    assert client.get(NOTICE).status_code == 200
 
 
 def test_nothing_leaks_before_publication_nor_after_the_last_withdrawal(
