@@ -6,14 +6,10 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents import facts
+from incidents import facts, information
 from incidents.acknowledgements import Reading, counting, readings
-from incidents.cached import forget, remember
 from incidents.models import NoticeVersion
-from incidents.models.incident import IncidentState, ServiceState
-
-CACHE_KEY = "incidents.in_force"
-CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
+from incidents.models.incident import ServiceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,47 +52,26 @@ def current() -> list[CurrentNotice]:
     The end of each is looked at here, and not when the cache was filled: it passes on time.
     """
     now = timezone.now()
-    notices = [_notice(row) for row in remember(CACHE_KEY, CACHE_SECONDS, _read)]
+    notices = [_notice(entry) for entry in reversed(information.index()) if entry.is_live]
     return [notice for notice in notices if not notice.is_past(now)]
 
 
-def _notice(row: dict) -> CurrentNotice:
-    times = {
-        name: datetime.fromisoformat(row[name]) if row[name] else None
-        for name in ("published_at", "expires_at")
-    }
-    return CurrentNotice(**row | times)
+def _notice(entry: information.Entry) -> CurrentNotice:
+    return CurrentNotice(
+        version_id=entry.version_id,
+        reference=entry.reference,
+        number=entry.number,
+        headline=entry.headline,
+        summary=entry.summary,
+        published_at=entry.published_at,
+        change_note=entry.change_note if entry.number > 1 else "",
+        expires_at=entry.expires_at,
+    )
 
 
 def drop() -> None:
-    """Forgets the cached notices: called on commit by whatever changes them."""
-    forget(CACHE_KEY)
-
-
-def _read() -> list[dict]:
-    """The notices as JSON values, for the cache."""
-    versions = (
-        NoticeVersion.objects.visible()
-        .filter(incident__state=IncidentState.LIVE)
-        .select_related("incident")
-        .defer("facts", "audiences")
-        .order_by("incident__detected_on", "incident", "number")
-    )
-    latest_by_incident = {version.incident_id: version for version in versions}
-    return [_current(latest) for latest in latest_by_incident.values()]
-
-
-def _current(latest: NoticeVersion) -> dict:
-    return {
-        "version_id": latest.pk,
-        "reference": latest.incident.reference,
-        "number": latest.number,
-        "headline": latest.headline,
-        "summary": latest.public_summary,
-        "published_at": latest.published_at.isoformat(),
-        "change_note": latest.change_note if latest.number > 1 else "",
-        "expires_at": latest.expires_at.isoformat() if latest.expires_at else None,
-    }
+    """Forgets the notices, and reads them again: called on commit by whatever changes them."""
+    information.renew()
 
 
 @dataclass(frozen=True, slots=True)

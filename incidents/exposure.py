@@ -215,6 +215,32 @@ def of_ayant_droit(person: AyantDroit, facts: Facts) -> PersonExposure:
     return answer
 
 
+def from_json(persons: list[dict[str, Any]], facts: Facts) -> list[PersonExposure]:
+    """The people of a showing as `as_json` wrote them, under the facts of the version shown.
+
+    What their rows say today does not matter; `sent` holds what was exposed, and no more is known.
+    """
+    targets = {target.operator: target for target in facts.targets}
+    return [
+        PersonExposure(
+            kind=person["kind"],
+            pk=0,
+            name=person["name"],
+            operators=tuple(
+                OperatorExposure(
+                    target=targets[one["operator"]],
+                    reason=Reason(one["reason"]),
+                    since=date.fromisoformat(one["from"]) if one["from"] else None,
+                    until=date.fromisoformat(one["until"]) if one["until"] else None,
+                    sent=frozenset(one["categories"]),
+                )
+                for one in person["operators"]
+            ),
+        )
+        for person in persons
+    ]
+
+
 def _people(root: Root, rows: QuerySet, facts: Facts) -> list[PersonExposure]:
     names = ["pk", "civility", "first_names", "birth_name", "usage_name"]
     names += ["link"] if root is AYANTS_DROIT else []

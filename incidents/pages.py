@@ -7,10 +7,10 @@ from datetime import date, datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import notices
 from incidents.acknowledgements import Showing
 from incidents.exposure import OperatorExposure, PersonExposure
 from incidents.facts import Facts, TargetFacts
+from incidents.information import Update
 from incidents.models import Incident, NoticeVersion
 from incidents.models.claim import ClaimState
 from incidents.models.incident import ServiceState, StepKind
@@ -141,13 +141,6 @@ class Contacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    number: int
-    published_at: datetime
-    change_note: str
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     incident: Incident
     version: NoticeVersion
@@ -162,6 +155,7 @@ class Page:
     acknowledged_number: int | None = None  # of the version read, which this one may only correct
     fingerprint: str = ""
     is_preview: bool = False
+    closed_at: datetime | None = None
 
     @property
     def texts(self) -> dict[str, str]:
@@ -180,9 +174,15 @@ def public(
     updates: list[Update],
     *,
     audience: Audience = Audience.PUBLIC,
+    closed_at: datetime | None = None,
 ) -> Page:
     """What an audience reads without any person or contract. No statement."""
-    return Page(**_common(version, facts, updates), audience=audience, contacts=_contacts(facts))
+    return Page(
+        **_common(version, facts, updates),
+        audience=audience,
+        contacts=_contacts(facts),
+        closed_at=closed_at,
+    )
 
 
 def audience_of(membership: Membership) -> Audience:
@@ -213,8 +213,9 @@ def personal(
 
 
 def updates_of(incident: Incident) -> list[Update]:
-    rows = notices.published(incident).values_list("number", "published_at", "change_note")
-    return [Update(*row) for row in rows]
+    rows = incident.versions.ever_published().order_by("-number")
+    told = rows.values_list("number", "published_at", "withdrawn_at", "change_note")
+    return [Update(number, at, gone, "" if gone else note) for number, at, gone, note in told]
 
 
 def _common(version: NoticeVersion, facts: Facts, updates: list[Update]) -> dict:

@@ -65,6 +65,9 @@ DEFAULTS = {
     "CANCEL_LIFETIME": 604_800,
     "STEP_UP_LIFETIME": 600,
     "KNOWN_BROWSER_LIFETIME": 2_592_000,
+    # Codes of attestations, which anybody may check
+    "ATTESTATION_TRIES_PER_ADDRESS": 30,
+    "ATTESTATION_TRIES_WINDOW": 3600,
     # Sessions (NIST SP 800-63B-4 §2.2.3, ASVS 7)
     "SESSION_IDLE": 900,
     "SESSION_IDLE_STAFF": 1800,

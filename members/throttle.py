@@ -74,6 +74,13 @@ ACTIVATION_ADDRESS = Rule(
     doubling=True,
     alarm=True,
 )
+ATTESTATIONS = Rule(
+    "attestations.address",
+    "ATTESTATION_TRIES_PER_ADDRESS",
+    "ATTESTATION_TRIES_WINDOW",
+    doubling=True,
+    alarm=True,
+)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ LABELS = {
     "filing.recorded": _("Dépôt auprès d'une autorité saisi"),
     "filing.struck": _("Dépôt auprès d'une autorité rayé"),
     "regime.changed": _("Délai interne changé"),
+    "attestation.issued": _("Attestation établie"),
 }
 
 

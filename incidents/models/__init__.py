@@ -1,4 +1,5 @@
 from incidents.models.acknowledgement import Acknowledgement
+from incidents.models.attestation import Attestation
 from incidents.models.call import Call
 from incidents.models.claim import Claim
 from incidents.models.evidence import Evidence
@@ -9,6 +10,7 @@ from incidents.models.regime import Regime
 
 __all__ = [
     "Acknowledgement",
+    "Attestation",
     "Call",
     "Claim",
     "Classification",

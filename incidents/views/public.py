@@ -1,67 +1,102 @@
-"""The public page of an incident: the same for everybody, without any personal data."""
+"""What anybody reads about incidents: their list, one of them, a feed, the same as data.
+
+Nothing here is personal, so that proxies may keep it; who is signed in gets a page of his own, kept by
+nobody. All of it stays readable while the database is away. (docs/information.md)
+"""
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.cache import (
+    get_conditional_response,
+    patch_cache_control,
+    patch_vary_headers,
+    set_response_etag,
+)
+from django.utils.http import http_date
 from django.views.decorators.http import require_safe
 
-from incidents import banners, facts, notices, pages
-from incidents.cached import remember
+from incidents import facts, information, pages, public_feed
+from incidents.information import Entry
 from incidents.models import Incident, NoticeVersion
-from incidents.models.wording import Audience
 
-CACHE_SECONDS = 300  # of a page named by its version: a new version is another page
+FRESH = 60  # seconds for which a browser asks nobody
+SHARED = 60  # the same for a proxy
+WHEN_AWAY = 86_400  # seconds for which a proxy may answer while the portal does not
+
+
+@login_not_required
+@require_safe
+def public_list(request):
+    entries = information.index()
+    context = {
+        "live": [entry for entry in entries if entry.is_live and not entry.is_past],
+        "past": [entry for entry in entries if not entry.is_live or entry.is_past],
+    }
+    page = render(request, "incidents/public_list.html", context)
+    return _page_for_all(request, page, information.changed_at(entries))
 
 
 @login_not_required
 @require_safe
 def public_notice(request, reference):
-    """No statement for a live incident while the cache is warm."""
-    version_id = _version_in_force(reference)
-    kept = remember(f"incidents.public.{version_id}", CACHE_SECONDS, lambda: _read(version_id))
-    return render(request, "incidents/public.html", {"page": _page(kept)})
-
-
-def _version_in_force(reference: str) -> int:
-    for notice in banners.current():
-        if notice.reference == reference:
-            return notice.version_id
-    closed = notices.in_force().filter(incident__reference=reference)
-    version_id = closed.values_list("pk", flat=True).first()
-    if version_id is None:
+    """No statement while the cache is warm."""
+    entry = information.entry_of(reference)
+    if entry is None:
         raise Http404
-    return version_id
+    page = render(request, "incidents/public.html", {"page": _page(entry)})
+    return _page_for_all(request, page, entry.changed_at)
 
 
-def _read(version_id: int) -> dict:
-    """All that the page shows, as JSON values."""
-    # visible is enough: a process without shared cache may be some seconds behind a new version
-    readable = NoticeVersion.objects.visible().select_related("incident")
-    version = get_object_or_404(readable, pk=version_id)
-    return {
-        "number": version.number,
-        "published_at": version.published_at.isoformat(),
-        "texts": version.texts_for(Audience.PUBLIC),
-        "facts": version.facts,
-        "updates": [
-            (update.number, update.published_at.isoformat(), update.change_note)
-            for update in pages.updates_of(version.incident)
-        ],
-    }
+@login_not_required
+@require_safe
+def public_atom(request):
+    entries = information.index()
+    feed = HttpResponse(public_feed.atom(entries), content_type=public_feed.ATOM)
+    return _for_all(request, feed, information.changed_at(entries))
 
 
-def _page(kept: dict) -> pages.Page:
-    told = facts.from_snapshot(kept["facts"])
+@login_not_required
+@require_safe
+def public_json(request):
+    """The schema is a public contract: docs/information.md."""
+    entries = information.index()
+    data = JsonResponse(public_feed.data(entries), json_dumps_params={"ensure_ascii": False})
+    return _for_all(request, data, information.changed_at(entries))
+
+
+def _page(entry: Entry) -> pages.Page:
+    kept = information.notice(entry)
     version = NoticeVersion(
-        incident=Incident(reference=told.reference),
-        number=kept["number"],
-        published_at=datetime.fromisoformat(kept["published_at"]),
-        **kept["texts"],
+        incident=Incident(reference=entry.reference),
+        number=entry.number,
+        published_at=entry.published_at,
+        **kept.texts,
     )
-    updates = [
-        pages.Update(number, datetime.fromisoformat(at), note)
-        for number, at, note in kept["updates"]
-    ]
-    return pages.public(version, told, updates)
+    return pages.public(
+        version, facts.from_snapshot(kept.facts), entry.updates, closed_at=entry.closed_at
+    )
+
+
+def _page_for_all(request, response, changed_at: datetime):
+    """A page with the frame of the portal, which shows who is signed in: then nobody keeps it."""
+    patch_vary_headers(response, ["Cookie"])
+    if settings.SESSION_COOKIE_NAME in request.COOKIES:
+        return response
+    return _for_all(request, response, changed_at)
+
+
+def _for_all(request, response, changed_at: datetime):
+    """Lets browsers and proxies keep `response` for a minute, then ask whether it changed.
+
+    Only the ETag answers that: a release changes the look, and what is withdrawn takes its date with it.
+    """
+    set_response_etag(response)
+    response["Last-Modified"] = http_date(changed_at.timestamp())
+    patch_cache_control(
+        response, public=True, max_age=FRESH, s_maxage=SHARED, stale_if_error=WHEN_AWAY
+    )
+    return get_conditional_response(request, etag=response["ETag"], response=response)

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import ProtectedError
 
-from incidents import acknowledgements, banners, exposure, facts, lifecycle, notices
+from incidents import acknowledgements, attestations, banners, exposure, facts, lifecycle, notices
 from incidents.completeness import gaps
 from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
 from members.models import AuditEvent, Member, User
@@ -345,6 +345,8 @@ def refuses_to_rewrite(alias):
     ):
         with pytest.raises(IntegrityError, match="notice_version_is_written_once"):
             raw(f"{version} {change}", alias=alias)
+    with pytest.raises(IntegrityError, match="attestation_is_written_once"):
+        raw("UPDATE incidents_attestation SET people = 9", alias=alias)
     claim = "UPDATE incidents_claim SET"
     for change in ("state = 'non_exposee'", "source = 'Autre'", "stated_on = '2024-01-01'"):
         with pytest.raises(IntegrityError, match="claim_is_written_once"):
@@ -358,7 +360,7 @@ def refuses_to_rewrite(alias):
     ):
         with pytest.raises(IntegrityError, match="acknowledgement_is_written_once"):
             raw(f"{reading} {change}", alias=alias)
-    for table in ("noticeversion", "claim", "acknowledgement"):
+    for table in ("noticeversion", "claim", "acknowledgement", "attestation"):
         with pytest.raises(IntegrityError, match="written_once"):
             raw(f"DELETE FROM incidents_{table}", alias=alias)
     with pytest.raises(IntegrityError, match="target_keeps_its_operator"):
@@ -368,6 +370,7 @@ def refuses_to_rewrite(alias):
 def read_by(member, version):
     acknowledgements.show(member, version, exposure.of_member(member, notices.facts_of(version)))
     acknowledgements.acknowledge(member, version)
+    attestations.issue(attestations.draft(member, version.incident.reference))
 
 
 def test_postgresql_rewrites_nothing_that_was_said(cast, february_2024):

@@ -1,13 +1,23 @@
 """What a browser with a session still reads while the database is away: what is open to everybody."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
+from incidents import cached, information
 from members.models import AuditEvent
 from tests.cast import *  # noqa: F403
 
+PUBLIC = [
+    "/information/",
+    "/information/2024-02-tiers-payant/",
+    "/information/flux.atom",
+    "/information/index.json",
+]
 OPEN = ["/connexion/", "/connexion/code/aide/", "/sante/vivant/"]
 
 
@@ -53,6 +63,24 @@ def test_so_does_the_public_page_of_an_incident(browser, away, february_2024):
     page = browser.get(reverse("public_notice", args=[february_2024.reference]))
     assert page.status_code == 200
     assert "Viamedis" in page.content.decode()
+
+
+def test_all_that_anybody_reads_of_incidents_outlives_the_database(browser, away, february_2024):
+    """Long after what is kept was fresh, in a process that never read it, with a session or without."""
+    information.renew()
+    cached.forget_near()
+    with time_machine.travel(timedelta(hours=12), tick=False):
+        away()
+        for client in (Client(), browser):
+            pages = {path: client.get(path) for path in PUBLIC}
+            assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(
+                PUBLIC, 200
+            )
+            assert all("Viamedis" in page.content.decode() for page in pages.values())
+        assert Client().get("/information/inconnu/").status_code == 404
+        assert Client().get("/connexion/").status_code == 200  # it shows what is in force, too
+        check = Client(raise_request_exception=False).post("/attestations/", {"code": "x"})
+        assert check.status_code == 503  # its limits fail closed
 
 
 def test_the_session_goes_on_once_the_database_is_back(browser):

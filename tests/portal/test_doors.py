@@ -41,6 +41,11 @@ PUBLIC = {
     "password_reset",  # the token of an e-mail opens it
     "public_notice",
     "card_check",  # who is shown a card has no account: says whether it holds, and names nobody
+    "public_list",
+    "public_atom",
+    "public_json",
+    "attestation_check",  # for whoever is handed a document
+    "attestation_checked",
     "sms_receipt",
     "live",
     "ready",

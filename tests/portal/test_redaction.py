@@ -40,6 +40,11 @@ def test_nor_is_what_a_mail_program_made_of_it(mangled):
     assert "0a0a" not in printed("Gone: /alerte/%s/", mangled).lower()
 
 
+def test_the_code_of_an_attestation_is_not_in_the_log():
+    address = reverse("attestation_checked", args=["CDFG-HJKM-NPQR-TVWX"])
+    assert printed("%s: %s", "Too Many Requests", address) == "Too Many Requests: /attestations/…/"
+
+
 def test_other_lines_stay_as_they_are():
     line = "Not Found: /incidents/2024-02-tiers-payant/ /espace/17-0a/ 100%"
     assert printed(line) == line

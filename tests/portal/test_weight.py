@@ -10,7 +10,9 @@ HEAVIEST = 30_000  # bytes
 NOTICE = "2024-02-tiers-payant"
 
 
-@pytest.mark.parametrize("path", ["/connexion/", f"/information/{NOTICE}/"])
+@pytest.mark.parametrize(
+    "path", ["/connexion/", "/information/", f"/information/{NOTICE}/", "/attestations/"]
+)
 def test_pages_for_anybody_are_light(client, february_2024, path, settings):
     settings.DEMO = True  # with its accounts, the heaviest
     assert_light(client.get(path))
@@ -37,6 +39,12 @@ def test_the_page_of_the_code_is_light(client, february_2024):
 )
 def test_pages_of_a_family_at_two_operators_are_light(as_member, cast, february_2024, path):
     assert_light(as_member(cast.antoine).get(path))
+
+
+def test_an_attestation_is_light(as_member, cast, february_2024):
+    browser = as_member(cast.antoine)
+    browser.get(f"/incidents/{NOTICE}/")
+    assert_light(browser.post(f"/incidents/{NOTICE}/attestation/", follow=True))
 
 
 def assert_light(response):
