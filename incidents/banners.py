@@ -11,7 +11,7 @@ from incidents.cached import forget, remember
 from incidents.models import NoticeVersion
 from incidents.models.incident import IncidentState
 
-CACHE_KEY = "incidents.in_force"
+CACHE_KEY = "incidents.current"
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
 
 
