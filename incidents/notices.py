@@ -52,6 +52,10 @@ class NotAnotherPerson(NoticeError):
     """An emergency takes the words of two colleagues, on the same text and the same facts."""
 
 
+class AlreadyCalled(NoticeError):
+    """The first word is given: what comes next publishes, and nobody does that without knowing."""
+
+
 class TooLate(NoticeError):
     """Someone else moved it first, or its incident is closed."""
 
@@ -215,7 +219,7 @@ def _hold_back(version: NoticeVersion, why: str, **told) -> None:
 def call_emergency(version: NoticeVersion, *, by, reason: str, read: str, request=None) -> None:
     """The first of two words to publish what is incomplete, or what nobody but its author could approve.
 
-    It holds for this text and the facts `read`: others ask for another first word. Raises
+    It holds for this text and the facts `read`: others ask for another first word. Raises AlreadyCalled,
     AuthorCannotApprove, FactsChanged, Incomplete when what may not wait is missing, or TooLate.
     """
     if by.pk == version.author_id:
@@ -228,7 +232,8 @@ def call_emergency(version: NoticeVersion, *, by, reason: str, read: str, reques
         missing = _insist(gaps(version, told), for_emergency=True)
         row = NoticeVersion.objects.filter(pk=version.pk)
         if not row.call_emergency(by=by, reason=reason, facts_digest=facts_digest(told)):
-            raise TooLate
+            version.refresh_from_db()
+            raise AlreadyCalled if version.is_submitted else TooLate
         audit.record(
             "incident.emergency_called",
             actor=by,

@@ -28,6 +28,12 @@ PAGES = {
 }
 
 
+def _member(number: str) -> Member | None:
+    number = number.strip()
+    # PostgreSQL holds no NUL, and says so by an error
+    return Member.objects.filter(number=number).first() if number and "\0" not in number else None
+
+
 class Adults(forms.ModelChoiceField):
     def label_from_instance(self, person):
         return person.full_name
@@ -55,15 +61,14 @@ class PreviewForm(forms.Form):
 
     def __init__(self, data=None):
         super().__init__(data)
-        number = (data or {}).get("number", "").strip()
-        self.member = Member.objects.filter(number=number).first() if number else None
+        self.member = _member((data or {}).get("number", ""))
         if self.member:
             born = years_before(timezone.localdate(), ADULT_AGE)
             adults = AyantDroit.objects.filter(member=self.member, birth_date__lte=born)
             self.fields["adult"].queryset = adults.order_by("birth_date", "birth_rank")
 
     def clean_number(self):
-        if self.cleaned_data["number"] and self.member is None:
+        if self.cleaned_data["number"].strip() and self.member is None:
             raise ValidationError(_("Aucun adhérent n'a ce numéro."))
         return self.cleaned_data["number"]
 
@@ -71,9 +76,8 @@ class PreviewForm(forms.Form):
         cleaned = super().clean()
         cleaned["audience"] = Audience(cleaned.get("audience") or Audience.MEMBER)
         cleaned["medium"] = Medium(cleaned.get("medium") or Medium.PAGE)
-        self.person = self.member if cleaned["audience"] != Audience.PUBLIC else None
-        if cleaned["audience"] == Audience.EMPLOYER:
-            self.person = None
+        apart = (Audience.PUBLIC, Audience.EMPLOYER)  # who reads of nobody in particular
+        self.person = None if cleaned["audience"] in apart else self.member
         if (
             cleaned["audience"] in OF_A_PERSON
             and self.member is None
@@ -163,10 +167,10 @@ class Looks:
             messages.error(request, _("Aucune version n'est en vigueur : il n'y a rien à dire."))
             return redirect("admin:incidents_noticeversion_change", version.pk)
         member = None
-        if number := request.GET.get("number", "").strip():
+        if number := request.GET.get("number", ""):
             if not request.user.has_perm("members.view_member"):
                 raise PermissionDenied
-            member = Member.objects.filter(number=number).first()
+            member = _member(number)
         if member:
             audit.record(
                 "incident.script_read",

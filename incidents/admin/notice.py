@@ -20,7 +20,7 @@ from incidents.models.notice import VersionState
 from incidents.models.wording import OTHERS
 from members import audit
 from members.admin.links import Readers, link
-from members.admin.reasons import ReasonForm as LongReasonForm
+from members.admin.reasons import no_long_number
 from members.models.written_once import WrittenOnce
 
 
@@ -30,13 +30,18 @@ class ApprovalForm(forms.Form):
     read = forms.CharField(widget=forms.HiddenInput)
 
 
-class EmergencyForm(LongReasonForm, ApprovalForm):
-    """One of the two reasons, about the facts that stood on the page."""
+class EmergencyForm(ApprovalForm):
+    """One of two reasons, on the facts that stood on the page. `second`: it said that this one publishes."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        reason = self.fields["reason"]
-        reason.max_length = reason.widget.attrs["maxlength"] = 250
+    second = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=gettext_lazy("Motif"),
+        min_length=10,
+        max_length=250,
+        validators=[no_long_number],
+        help_text=gettext_lazy("Enregistré au journal avec votre nom."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
 
 
 @admin.register(NoticeVersion)
@@ -317,7 +322,6 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
         digest = notices.facts_digest(facts)
         first = version.emergency_by
         is_second = first not in (None, request.user) and version.emergency_facts == digest
-        act = notices.publish_in_emergency if is_second else notices.call_emergency
         lacking = gaps(version, facts)
         return self.move(
             request,
@@ -327,11 +331,13 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             if is_second
             else _("Rien ne paraît encore : un autre administrateur devra confirmer."),
             form=EmergencyForm,
-            hidden={"read": digest},
+            hidden={"read": digest, "second": "1" if is_second else ""},
             gaps=lacking,
             may_go_on=all(gap.may_wait for gap in lacking),
             review=review.of(version, facts),
-            act=lambda data: act(
+            act=lambda data: (
+                notices.publish_in_emergency if data["second"] else notices.call_emergency
+            )(
                 version,
                 by=request.user,
                 reason=data["reason"],
@@ -339,6 +345,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
                 request=request,
             ),
             refusals={
+                notices.AlreadyCalled: _("Le premier motif vient d'être donné. Relisez la page."),
                 notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
                 notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
                 notices.Incomplete: _("Il manque ce qu'aucune urgence ne permet d'omettre."),

@@ -109,10 +109,11 @@ class NoticeVersionQuerySet(WrittenOnceQuerySet):
         )
 
     def call_emergency(self, *, by, reason: str, facts_digest: str) -> bool:
-        """The first word of two, on this text and these facts; it replaces an earlier first word."""
+        """The first word of two, on this text and these facts; it replaces one on other facts."""
         return (
             self.filter(state=VersionState.SUBMITTED)
             .exclude(author=by)
+            .exclude(emergency_facts=facts_digest)
             ._move(
                 emergency_by=by,
                 emergency_at=timezone.now(),

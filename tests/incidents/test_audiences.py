@@ -264,11 +264,12 @@ def test_every_audience_is_previewed_through_every_channel(as_staff, cast, submi
         ({"audience": "former"}, "Donnez le numéro d'un adhérent."),
         ({"audience": "adult", "number": "F"}, "Aucun ayant droit majeur"),
         ({"audience": "martian"}, "martian"),
+        ({"number": "NUL"}, "Aucun adhérent n'a ce numéro."),
         ({"audience": "adult", "number": "A", "adult": "B"}, "Sélectionnez un choix valide"),
     ],
 )
 def test_a_wrong_preview_says_why(as_staff, cast, submitted, asked, told):  # noqa: F811
-    numbers = {"A": cast.antoine.number, "F": cast.fabien.number}
+    numbers = {"A": cast.antoine.number, "F": cast.fabien.number, "NUL": "1\0"}
     stranger = AyantDroit.objects.exclude(member=cast.antoine).first()
     asked = asked | {"number": numbers.get(asked.get("number"), "")}
     if "adult" in asked:

@@ -182,7 +182,7 @@ def test_of_two_second_words_at_once_one_publishes(incomplete, odile, pascal, ad
 
 def post(browser, version, **posted):
     page = browser.get(at("emergency", version))
-    posted = {"read": page.context["hidden"]["read"], "reason": REASON} | posted
+    posted = page.context["hidden"] | {"reason": REASON} | posted
     return browser.post(at("emergency", version), posted, follow=True)
 
 
@@ -204,6 +204,7 @@ def test_from_an_incomplete_draft_to_the_page_that_says_it_was_an_emergency(
     browser = as_staff(odile)
     assert "Ajoutez les mesures prises ou proposées." in text(browser.get(at("emergency", draft)))
     assert "Ce champ est obligatoire" in text(post(browser, draft, reason=""))
+    assert "au plus 250 caractères" in text(post(browser, draft, reason="x" * 251))
     assert "Un autre administrateur doit confirmer." in text(post(browser, draft))
     post(browser, draft)  # again: still one person
     draft.refresh_from_db()
@@ -237,6 +238,18 @@ def test_an_administrator_who_wrote_it_is_told_no(as_staff, cast, incomplete, od
     assert "L'auteur d'une version ne peut pas l'approuver." in text(post(browser, incomplete))
     incomplete.refresh_from_db()
     assert incomplete.emergency_by is None
+
+
+def test_a_page_that_said_nothing_appears_yet_publishes_nothing(
+    as_staff, incomplete, odile, pascal
+):
+    browser = as_staff(pascal)
+    hidden = browser.get(at("emergency", incomplete)).context["hidden"]
+    first_word(incomplete, odile)  # meanwhile
+    answer = browser.post(at("emergency", incomplete), hidden | {"reason": REASON}, follow=True)
+    assert "Le premier motif vient d'être donné. Relisez la page." in text(answer)
+    incomplete.refresh_from_db()
+    assert (incomplete.is_submitted, incomplete.emergency_by) == (True, odile)
 
 
 def test_looking_at_the_page_decides_nothing(as_staff, incomplete, odile):

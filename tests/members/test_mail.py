@@ -30,6 +30,7 @@ FACTS = {
     "duty": "Notification à la CNIL",
     "article": "RGPD, art. 33",
     "incident": "2026-11-essai",
+    "version": 2,
     "due_day": "28/11/2026",
     "due_time": "08:05",
 }
