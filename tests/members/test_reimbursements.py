@@ -181,6 +181,12 @@ def test_the_page_costs_five_statements_and_one_decompte_two(
         inside.get(one)
 
 
+def test_the_home_page_tells_the_last_three(inside, history):
+    page = said(inside.get("/espace/"))
+    assert page.count('class="payment"') == 3
+    assert "Le même jour" in page
+
+
 def test_with_nothing_paid_the_page_says_so(inside):
     assert "Aucun remboursement pour l'instant." in said(inside.get(ALL))
 
