@@ -1,0 +1,268 @@
+"""Brings the files of a folder in: indexed, then judged and written group by group. (docs/feed.md)
+
+What belongs together is judged on how it will be in the end, and written in one transaction: a contract
+with its delegations, a family with its adhésions. Nobody who signs in meanwhile sees half of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.db import DataError, IntegrityError
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from members.feed import contracts, families, layout, references, rejects, writing
+from members.feed.changes import Ends, Group
+from members.feed.folder import Batch, Folder
+from members.feed.lines import Line
+from members.job_turns import Failed, Step
+from members.models import (
+    Adhesion,
+    AyantDroit,
+    CareDomain,
+    Contract,
+    Delegation,
+    Employer,
+    Operator,
+)
+
+OUTCOMES = ("read", "added", "changed", "unchanged", "ended", "rejected", "to_confirm")
+TO_CONFIRM = "a-confirmer.csv"
+CONFIRM_HEADER = ["ligne", "numero_adherent", "colonnes"]
+_COLUMN = {"phone": "telephone", "email": "email", "identifiant": "identifiant"}
+
+# Whose open rows an absence may end, and the number that they are listed under.
+_ENDED = {
+    layout.CONTRACTS.name: (Contract, "number"),
+    layout.DELEGATIONS.name: (Delegation, "contract__number"),
+    layout.ADHESIONS.name: (Adhesion, "member__number"),
+    layout.AYANTS_DROIT.name: (AyantDroit, "member__number"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """`whole`: files that list everything; what they no longer list ends on `ends_on`, included, unless
+    that is more than `at_most` percent of what is open. A `dry_run` writes nothing."""
+
+    ends_on: date
+    dry_run: bool = False
+    whole: frozenset[str] = frozenset()
+    at_most: int = 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts by file, then by outcome; the files of what was refused or waits, by name."""
+
+    counts: dict[str, dict[str, int]]
+    files: dict[str, Iterable[bytes]] = field(default_factory=dict)
+
+
+def run(folder: Path, working: Path, options: Options, cursor: dict) -> Iterator[Step]:
+    """Imports `folder`, a step per transaction, from where `cursor` says; returns a `Report`.
+
+    `working` is a folder of its own that lasts as long as the import. Raises job_turns.Failed, with
+    nothing written, when a file cannot be taken as a whole or when too much would end; and when a file
+    changes meanwhile.
+    """
+    with Folder(folder, working) as opened:
+        one = _Import(opened, options, cursor)
+        yield from one.index()
+        passes = ["look", "write"] if options.whole else ["write"]
+        if options.dry_run:
+            passes = ["look"]
+        for number, name in enumerate(passes):
+            yield from one.go_through(number, len(passes), is_dry=name == "look")
+            if name == "look":
+                one.check_ends()
+        return one.report()
+
+
+class _Import:
+    def __init__(self, folder: Folder, options: Options, cursor: dict):
+        self.folder, self.options = folder, options
+        if cursor and cursor["seen"] != folder.seen:
+            raise Failed(_("Un fichier a changé pendant l'import. Recommencez."))
+        if missing := options.whole - folder.sources.keys():
+            raise Failed(_("Absents du dossier : %s.") % ", ".join(sorted(missing)))
+        self.state: dict[str, Any] = cursor or {"seen": folder.seen, "index": {}, "pass": -1}
+
+    def _step(self, number: int = 0, passes: int = 0) -> Step:
+        lines = sum(one["lines"] for one in self.state["index"].values())
+        done = number * lines + self.state.get("done", 0)
+        return Step(done=done, total=passes * lines, cursor=self.state)
+
+    def index(self) -> Iterator[Step]:
+        for _run in self.folder.prepare(self.state["index"]):
+            self.state["pass"] = -1
+            self.state.pop("open", None)
+            yield self._step()
+        if self.options.whole and "open" not in self.state:
+            self.state["open"] = {}
+            for name in sorted(self.options.whole):
+                model, key = _ENDED[name]
+                rows = _open_rows(model, self.options.ends_on).order_by()
+                numbers = rows.values_list(key, flat=True).distinct().iterator(10_000)
+                self.folder.index_also(f"open {name}", numbers)
+                self.state["open"][name] = rows.count()
+            yield self._step()
+
+    def go_through(self, number: int, passes: int, *, is_dry: bool) -> Iterator[Step]:
+        """Every group of every stage, in transactions of some thousand lines."""
+        state = self.state
+        if state["pass"] > number:
+            return
+        if state["pass"] < number:
+            state.update({"pass": number, "stage": 0, "starts": {}, "done": 0, "sizes": {}})
+            state["counts"] = {name: dict.fromkeys(OUTCOMES, 0) for name in self.folder.sources}
+            yield self._step(number, passes)
+        stages = self._stages(is_dry)
+        while state["stage"] < len(stages):
+            names = [of.name for of in layout.STAGES[state["stage"]]]
+            names += [f"open {name}" for name in names]
+            for batch in _ahead(self.folder.batches(names, state["starts"])):
+                for stage, applied in self._apply(stages[state["stage"]], batch, is_dry):
+                    self._tell(stage, applied)
+                state["starts"] = batch.starts
+                state["done"] += batch.lines
+                yield self._step(number, passes)
+            state["stage"] += 1
+            state["starts"] = {}
+            yield self._step(number, passes)
+
+    def _stages(self, is_dry: bool):
+        known = references.Known(self.folder.working if is_dry else None)
+        ends = Ends(self.options.ends_on, self.options.whole)
+        return [
+            references.Codes(layout.DOMAINS, CareDomain, known),
+            references.Codes(layout.OPERATORS, Operator, known),
+            references.Codes(layout.EMPLOYERS, Employer, known),
+            references.Plans(known),
+            contracts.Contracts(known, ends),
+            families.Families(known, ends),
+        ]
+
+    def _apply(self, stage, batch: Batch, is_dry: bool):
+        """Judges and writes a batch. Where the database refuses it, each group on its own."""
+        try:
+            _write(stage, batch.groups, is_dry)
+        except (IntegrityError, DataError):
+            for entry in batch.entries:
+                [group] = self.folder.read([entry], {}).groups
+                try:
+                    _write(stage, [group], is_dry)
+                except (IntegrityError, DataError) as error:
+                    [group] = self.folder.read([entry], {}).groups
+                    _refuse(group, error)
+                    stage.judge([group])
+                yield stage, [group]
+        else:
+            yield stage, batch.groups
+
+    # ----------------------------------------------------------------------------------- telling
+
+    def _tell(self, stage, groups: list[Group]) -> None:
+        """Counts what became of each line, and keeps those that were refused or wait for a word."""
+        counts = self.state["counts"]
+        refused: dict[str, list[tuple[int, str]]] = {}
+        for group in groups:
+            for name, lines in group.lines.items():
+                told = counts[name]
+                told["read"] += len(lines)
+                for line in lines:
+                    told["rejected" if line.reasons else line.outcome] += 1
+                    if line.reasons:
+                        self._keep(refused, line)
+            for line in group.kept_back:
+                if line.reasons:
+                    self._keep(refused, line)
+                else:
+                    counts[line.layout.name]["ended"] += 1
+        for name, records in refused.items():
+            self._add(name, records)
+        waiting = []
+        for line, names in stage.to_confirm:
+            if not line.reasons:
+                counts[line.layout.name]["to_confirm"] += 1
+                shown = [str(line.number), line.values["number"]]
+                shown.append("|".join(_COLUMN[name] for name in names))
+                waiting.append((line.number, ";".join(shown)))
+        if waiting:
+            self._add(TO_CONFIRM, waiting)
+
+    def _keep(self, refused, line: Line) -> None:
+        name = line.layout.name
+        record = rejects.record(self.folder.sources[name], line)
+        refused.setdefault(name, []).append((line.number, record))
+
+    def _add(self, name: str, records: list[tuple[int, str]]) -> None:
+        sizes = self.state["sizes"]
+        sizes[name] = rejects.add(self._kept(name), sizes.get(name, 0), records)
+
+    def _kept(self, name: str) -> Path:
+        return self.folder.working / f"{name}.kept"
+
+    def check_ends(self) -> None:
+        """Raises Failed when whole files would end more than what was allowed. (Options.at_most)"""
+        for name in sorted(self.options.whole):
+            ended, total = self.state["counts"][name]["ended"], self.state["open"][name]
+            if ended * 100 > self.options.at_most * total:
+                raise Failed(
+                    _(
+                        "%(file)s terminerait %(ended)d des %(total)d lignes en cours, plus de "
+                        "%(limit)d %%. Rien n'a été écrit."
+                    )
+                    % {
+                        "file": name,
+                        "ended": ended,
+                        "total": total,
+                        "limit": self.options.at_most,
+                    }
+                )
+
+    def report(self) -> Report:
+        files = {}
+        for name in self.state["sizes"]:
+            if name == TO_CONFIRM:
+                files[name] = rejects.whole(self._kept(name), CONFIRM_HEADER)
+            else:
+                header = [*self.folder.sources[name].header, *rejects.PLACE]
+                files[f"rejets-{name}"] = rejects.whole(self._kept(name), header)
+        return Report(self.state["counts"], files)
+
+
+def _write(stage, groups: list[Group], is_dry: bool) -> None:
+    with writing.in_turn():
+        stage.judge(groups)
+        if is_dry:
+            stage.keep_in_mind()
+        else:
+            stage.write()
+
+
+def _refuse(group: Group, error: Exception) -> None:
+    """A rule that only the database knows, or a row that somebody wrote at the same time."""
+    diagnostic = getattr(error.__cause__, "diag", None)
+    rule = getattr(diagnostic, "constraint_name", None) or type(error).__name__
+    for lines in group.lines.values():
+        for line in lines:
+            if not line.reasons:
+                line.refuse(_("La base refuse cet enregistrement (%s).") % rule)
+
+
+def _open_rows(model, day: date):
+    return model.objects.filter(Q(end__isnull=True) | Q(end__gt=day))
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Reads one batch while the database is busy with the one before."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while batch := coming.result():
+            coming = reader.submit(next, batches, None)
+            yield batch

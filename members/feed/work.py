@@ -1,0 +1,141 @@
+"""The import as work that a colleague asks for and watches, or as a command that can be taken up again."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from members import audit, job_turns
+from members.feed import layout
+from members.feed.importing import OUTCOMES, Options, Report, run
+from members.job_turns import Step
+from members.models import Job
+
+KIND = "feed.import"
+KEPT = timedelta(days=1)
+
+WORDS = {
+    "read": gettext_lazy("lues"),
+    "added": gettext_lazy("ajoutées"),
+    "changed": gettext_lazy("modifiées"),
+    "unchanged": gettext_lazy("inchangées"),
+    "ended": gettext_lazy("terminées"),
+    "rejected": gettext_lazy("rejetées"),
+    "to_confirm": gettext_lazy("à confirmer"),
+}
+
+
+def yesterday() -> date:
+    return timezone.localdate() - timedelta(days=1)
+
+
+def told(options: Options) -> dict[str, Any]:
+    """`options` as JSON."""
+    values = asdict(options)
+    return {**values, "whole": sorted(options.whole), "ends_on": options.ends_on.isoformat()}
+
+
+def options_of(values: dict[str, Any]) -> Options:
+    ends_on = date.fromisoformat(values["ends_on"])
+    return Options(**{**values, "whole": frozenset(values["whole"]), "ends_on": ends_on})
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time (ns) of the files of the feed in `folder`."""
+    found = {}
+    for of in layout.LAYOUTS:
+        path = folder / of.name
+        if path.is_file():
+            status = path.stat()
+            found[of.name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def fingerprint(folder: Path, options: Options) -> str:
+    """Changes with the files and with what is asked; a dry run and the real one share theirs."""
+    asked = told(replace(options, dry_run=False))
+    content = json.dumps([str(folder.resolve()), files_of(folder), asked], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def working_folder(name: str) -> Path:
+    return Path(settings.MEDIA_ROOT) / "feed" / name
+
+
+@job_turns.work(
+    KIND, title=gettext_lazy("Import des fichiers de gestion"), permission="members.import_feed"
+)
+def import_feed(job: Job) -> Iterator[Step]:
+    """The folder is the server's own setting: nobody names one from a page."""
+    options = options_of(job.parameters["options"])
+    working = working_folder(str(job.pk))
+    report = yield from run(Path(settings.FEED_FOLDER), working, options, job.cursor)
+    for name, chunks in report.files.items():
+        job_turns.keep(job, name, "text/csv; charset=utf-8", chunks)
+    _record(report, options, actor=job.by)
+    shutil.rmtree(working, ignore_errors=True)
+    nature = _("essai, rien n'est écrit") if options.dry_run else _("import")
+    return {_("Nature"): nature, **{name: sentence(one) for name, one in report.counts.items()}}
+
+
+def sentence(counts: dict[str, int]) -> str:
+    """« 12 lues, 3 ajoutées, 9 inchangées »; what never happened is left out."""
+    shown = [name for name in OUTCOMES if counts[name] or name == "read"]
+    return ", ".join(f"{counts[name]} {WORDS[name]}" for name in shown)
+
+
+def by_hand(folder: Path, options: Options) -> Iterator[Step]:
+    """The import of a command, in this process; returns its Report. One that was interrupted goes on."""
+    name = fingerprint(folder, options)[:32] + ("-essai" if options.dry_run else "")
+    working = working_folder(name)
+    place = working.with_suffix(".json")
+    cursor = json.loads(place.read_text()) if place.exists() else {}
+    steps = run(folder, working, options, cursor)
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as finished:
+                report = finished.value
+                break
+            written = place.with_suffix(".part")
+            written.write_text(json.dumps(step.cursor))
+            written.replace(place)
+            yield step
+    finally:
+        steps.close()
+    _record(report, options)
+    place.unlink(missing_ok=True)
+    return report, working
+
+
+def _record(report: Report, options: Options, actor=None) -> None:
+    """Counts, and nothing else of anybody."""
+    totals = {name: sum(counts[name] for counts in report.counts.values()) for name in OUTCOMES}
+    with transaction.atomic():
+        audit.record(
+            "feed.imported",
+            actor=actor,
+            dry_run=options.dry_run,
+            whole=sorted(options.whole),
+            **totals,
+        )
+
+
+def purge() -> int:
+    """Deletes the working folders of imports that nobody took up again for a day; how many."""
+    root, before = working_folder(""), (timezone.now() - KEPT).timestamp()
+    old = [one for one in root.glob("*") if one.stat().st_mtime < before] if root.exists() else []
+    for one in old:
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+    return len(old)

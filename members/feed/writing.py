@@ -1,0 +1,109 @@
+"""Rows written by the thousand, and the keys of rows: COPY on PostgreSQL, ordinary statements elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from django.db import connections, models, router, transaction
+
+# Two imports at once take turns, batch by batch.
+LOCK = 0x6665_6564
+
+
+def alias() -> str:
+    return router.db_for_write(models.Model)
+
+
+@contextmanager
+def in_turn():
+    """A transaction that no other import's overlaps. SQLite writes one at a time anyhow."""
+    connection = connections[alias()]
+    with transaction.atomic(using=alias()):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        yield
+
+
+@cache
+def _columns(model: type[models.Model]) -> list[tuple[models.Field, Any]]:
+    return [
+        (field, field.get_default())
+        for field in model._meta.concrete_fields
+        if not field.primary_key
+    ]
+
+
+def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
+    """Adds `rows`, each by field name as the database keeps it; gives each its « id »."""
+    if not rows:
+        return
+    connection = connections[alias()]
+    if connection.vendor != "postgresql":
+        made = [model(**row) for row in rows]
+        model._default_manager.bulk_create(made)
+        for row, one in zip(rows, made, strict=True):
+            row["id"] = one.pk
+        return
+    quote, table = connection.ops.quote_name, model._meta.db_table
+    columns = _columns(model)
+    names = ", ".join(quote(field.column) for field, _default in columns)
+    fetch = [(field.attname, default) for field, default in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [table, len(rows)],
+        )
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row["id"] = pk
+        with cursor.copy(f"COPY {quote(table)} (id, {names}) FROM STDIN") as copy:
+            for row in rows:
+                get = row.get
+                copy.write_row([row["id"], *[get(name, default) for name, default in fetch]])
+
+
+def update(
+    model: type[models.Model], fields: Sequence[str], rows: Iterable[dict[str, Any]], only: str = ""
+) -> None:
+    """Writes `fields` of `rows`, found by « id ». `only`: where this column is still null."""
+    rows = list(rows)
+    if not rows:
+        return
+    connection = connections[alias()]
+    quote, table = connection.ops.quote_name, quote_table(connection, model)
+    columns = [model._meta.get_field(name).column for name in fields]
+    still = f" AND t.{quote(only)} IS NULL" if only else ""
+    if connection.vendor != "postgresql":
+        sets = ", ".join(f"{quote(column)} = %s" for column in columns)
+        prepared = [model._meta.get_field(name).get_db_prep_save for name in fields]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} AS t SET {sets} WHERE t.id = %s{still}",
+                [
+                    [
+                        *(
+                            prepare(row[name], connection)
+                            for name, prepare in zip(fields, prepared, strict=True)
+                        ),
+                        row["id"],
+                    ]
+                    for row in rows
+                ],
+            )
+        return
+    names = ", ".join(quote(column) for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.feed_rows")
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE feed_rows ON COMMIT DROP AS SELECT id, {names} FROM {table} LIMIT 0"
+        )
+        with cursor.copy(f"COPY feed_rows (id, {names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row["id"], *[row[name] for name in fields]])
+        sets = ", ".join(f"{quote(column)} = r.{quote(column)}" for column in columns)
+        cursor.execute(f"UPDATE {table} AS t SET {sets} FROM feed_rows r WHERE t.id = r.id{still}")
+
+
+def quote_table(connection, model: type[models.Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
