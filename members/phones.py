@@ -1,5 +1,7 @@
 """Phone numbers: kept in E.164, able to receive a text, shown masked."""
 
+import re
+
 import phonenumbers
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -10,10 +12,15 @@ TEXTABLE = {
     phonenumbers.PhoneNumberType.MOBILE,
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
 }
+# The library's own pattern, for what files and most people write: forty times as fast as to ask it.
+_MOBILE = phonenumbers.PhoneMetadata.metadata_for_region("FR").mobile.national_number_pattern
+_FRENCH_MOBILE = re.compile(rf"(?:\+33|0)({_MOBILE})", re.ASCII)
 
 
 def mobile_e164(value: str) -> str:
     """A number able to receive our texts, in E.164. Raises ValidationError with a French sentence."""
+    if usual := _FRENCH_MOBILE.fullmatch(value):
+        return f"+33{usual[1]}"
     try:
         number = phonenumbers.parse(value, "FR")
     except phonenumbers.NumberParseException:

@@ -16,6 +16,7 @@ from members.models.category import mask_of
 Reader = Callable[[str], Any]
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+_STARTED = timezone.localdate()  # no day before it is to come: one question less a line
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MONEY = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,2}))?")
 _DIALLED = re.compile(r"[0-9+(). ]{2,30}")
@@ -87,7 +88,7 @@ def day_or_empty(value: str) -> date | None:
 
 def birth_day(value: str) -> date:
     read = day(value)
-    if read > timezone.localdate():
+    if read > _STARTED and read > timezone.localdate():
         raise Refused(_("une naissance n'est pas à venir."))
     return read
 

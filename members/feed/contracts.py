@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from django.utils.translation import gettext as _
 
-from members.feed import layout
+from members.feed import layout, writing
 from members.feed.changes import (
     Change,
     Ends,
@@ -39,9 +39,11 @@ class Contracts:
         numbers = [group.key for group in groups]
         rows = {
             row["number"]: row
-            for row in fetched(Contract.objects.filter(number__in=numbers), ["id", *CONTRACT])
+            for row in fetched(
+                Contract.objects.filter(number__in=writing.codes(numbers)), ["id", *CONTRACT]
+            )
         }
-        of = {"contract__in": [row["id"] for row in rows.values()]}
+        of = {"contract__in": writing.ids(rows.values())}
         delegations, holdings = defaultdict(list), defaultdict(list)
         for row in fetched(
             Delegation.objects.filter(**of),

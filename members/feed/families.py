@@ -64,6 +64,7 @@ class Family:
 class Families:
     def __init__(self, known: Known, ends: Ends):
         self.known, self.ends = known, ends
+        self.end_reason = _("Absente de la gestion")
         self.to_confirm: list[tuple[Line, list[str]]] = []
 
     # ------------------------------------------------------------------------------------- judge
@@ -106,12 +107,12 @@ class Families:
     @staticmethod
     def _fetch(groups: list[Group]):
         numbers = [group.key for group in groups]
-        of_members = Member.objects.filter(number__in=numbers)
+        of_members = Member.objects.filter(number__in=writing.codes(numbers))
         fields = ["id", "number", *CONTACTS, *IDENTITY, "nir_digest", "user_id"]
         rows = {row["number"]: row for row in fetched(of_members, [*fields, "user__identifiant"])}
         adhesions, relatives = defaultdict(list), defaultdict(list)
         if rows:
-            of = {"member__in": [row["id"] for row in rows.values()]}
+            of = {"member__in": writing.ids(rows.values())}
             for row in fetched(
                 Adhesion.objects.filter(**of).order_by(),
                 ["id", "member_id", *ADHESION, "contract__number"],
@@ -170,8 +171,9 @@ class Families:
             else:
                 told = {"numero_contrat": contract, "debut": start.isoformat()}
                 unlisted.append((row, {"numero_adherent": group.key, **told}))
-        reason = _("Absente de la gestion")
-        return changes + ending(group, layout.ADHESIONS, unlisted, self.ends, end_reason=reason)
+        return changes + ending(
+            group, layout.ADHESIONS, unlisted, self.ends, end_reason=self.end_reason
+        )
 
     def _relatives(self, group: Group, family: Family, rows: list[Row]) -> list[Change]:
         lines = group.of(layout.AYANTS_DROIT)
@@ -202,13 +204,14 @@ class Families:
         rows = {
             row["number"]: row
             for row in fetched(
-                Decompte.objects.filter(number__in=numbers).order_by(),
+                Decompte.objects.filter(number__in=writing.codes(numbers)).order_by(),
                 ["id", "number", "member_id", *DECOMPTE],
             )
         }
         acts: dict[int, dict[int, Row]] = defaultdict(dict)
         if rows:
-            of = DecompteLine.objects.filter(decompte__in=[row["id"] for row in rows.values()])
+            known = writing.ids(rows.values())
+            of = DecompteLine.objects.filter(decompte__in=known)
             for row in fetched(of.order_by(), ["id", "decompte_id", *ACT]):
                 acts[row["decompte_id"]][row["position"]] = row
         heads: dict[str, tuple[Change, Family]] = {}

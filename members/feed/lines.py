@@ -2,6 +2,7 @@
 
 import csv
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,8 @@ class Source:
     def __init__(self, folder: Path, layout: Layout):
         self.layout = layout
         self.path = folder / layout.name
-        self.file = self.path.open("rb")
+        self.file = self.path.open("rb", buffering=1 << 16)
+        self._reading = threading.Lock()  # one line at a time: two threads read
         try:
             self._begin()
         except BaseException:
@@ -144,7 +146,9 @@ class Source:
             line = Line(self.layout, number, [])
             line.refuse(_("La ligne est trop longue."))
             return line
-        raw = os.pread(self.file.fileno(), length, offset)
+        with self._reading:
+            self.file.seek(offset)
+            raw = self.file.read(length)
         try:
             text = raw.decode()
             cells = split(text.rstrip("\r\n"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.db import models
 from django.utils.translation import gettext as _
 
-from members.feed import layout
+from members.feed import layout, writing
 from members.feed.changes import Change, Group, fetched, settle, write
 from members.models import CareDomain, Contract, Employer, Guarantee, Operator, Plan
 
@@ -30,7 +30,9 @@ class Known:
         ids = self._ids[model]
         if missing := {code for code in codes if code not in ids}:
             name = CODE[model]
-            found = model.objects.filter(**{f"{name}__in": missing}).values_list(name, "pk")
+            found = model.objects.filter(**{f"{name}__in": writing.codes(missing)}).values_list(
+                name, "pk"
+            )
             ids.update(found)
             invented = self._invented[model.__name__]
             ids.update((code, invented[code]) for code in missing - ids.keys() if code in invented)
@@ -63,7 +65,8 @@ class Codes:
         rows = {
             row[name]: row
             for row in fetched(
-                self.model.objects.filter(**{f"{name}__in": keys}), ["id", *self.fields]
+                self.model.objects.filter(**{f"{name}__in": writing.codes(keys)}),
+                ["id", *self.fields],
             )
         }
         self.changes = []
@@ -97,11 +100,13 @@ class Plans:
         codes = [group.key for group in groups]
         rows = {
             row["code"]: row
-            for row in fetched(Plan.objects.filter(code__in=codes), ["id", *self.FIELDS])
+            for row in fetched(
+                Plan.objects.filter(code__in=writing.codes(codes)), ["id", *self.FIELDS]
+            )
         }
         guarantees: dict[int, dict[tuple, dict]] = {}
         for row in fetched(
-            Guarantee.objects.filter(plan__code__in=codes).order_by("-pk"),
+            Guarantee.objects.filter(plan__code__in=writing.codes(codes)).order_by("-pk"),
             ["id", "plan_id", *self.GUARANTEE],
         ):
             key = tuple(row[name] for name in layout.GUARANTEES.key)
