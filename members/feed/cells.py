@@ -149,7 +149,7 @@ def email_or_empty(value: str) -> str:
         except ValidationError:
             raise Refused(_("cette adresse e-mail n'est pas valide.")) from None
         if len(value) > 254:
-            raise Refused(_("plus de %d caractères.") % 254)
+            raise Refused(_("plus de 254 caractères."))
     return value
 
 

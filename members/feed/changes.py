@@ -1,6 +1,6 @@
 """What lines would make of rows: rows as they are, as they will be, and what stands against it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -72,19 +72,17 @@ class Group:
     def of(self, layout: Layout) -> list[Line]:
         return self.lines.get(layout.name, [])
 
-    def readable(self, layout: Layout) -> Iterator[Line]:
+    def readable(self, layout: Layout) -> list[Line]:
         """Lines without fault of their own; the second of a key is refused."""
-        seen: dict[tuple, int] = {}
-        for line in self.lines.get(layout.name, ()):
-            if line.reasons:
-                continue
-            values = line.values
-            key = tuple([values[name] for name in layout.key])
-            if key in seen:
-                line.refuse(_("Déjà à la ligne %d.") % seen[key])
-            else:
-                seen[key] = line.number
-                yield line
+        lines = [line for line in self.lines.get(layout.name, ()) if not line.reasons]
+        if len(lines) < 2:
+            return lines
+        first: dict[tuple, Line] = {}
+        for line in lines:
+            before = first.setdefault(tuple([line.values[name] for name in layout.key]), line)
+            if before is not line:
+                line.refuse(_("Déjà à la ligne %d.") % before.number)
+        return list(first.values())
 
 
 @dataclass(frozen=True)

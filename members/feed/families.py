@@ -50,6 +50,14 @@ ACT = (
     "ro_amount", "rc_amount", "flat_charge", "deductible", "left_amount",
 )  # fmt: skip
 AMOUNTS = [name for name in ACT if not name.endswith("_id")]
+# What a line may leave out of somebody new.
+_NOBODY = {
+    "civility": "",
+    "noemie": Noemie.UNKNOWN.value,
+    "nir_digest": None,
+    "nir_absence": NirAbsence.PENDING.value,
+}
+_PENDING = NirAbsence.PENDING.value
 SEALED = ("nir_sealed", "nir_digest", "nir_absence")
 
 
@@ -149,7 +157,6 @@ class Families:
             return [Change(row, values=row) for row in rows]
         by_key = {(row.pop("contract_number"), row["start"]): row for row in rows}
         changes = []
-        listed = {(line.values.get("contract"), line.values.get("start")) for line in lines}
         for line in group.readable(layout.ADHESIONS):
             values = line.values
             contract_id = self.contracts.get(values["contract"])
@@ -164,6 +171,9 @@ class Families:
                 "end_reason": values["end_reason"],
             }
             changes.append(Change(row, line, {**row, **final} if row else final))
+        if not by_key:
+            return changes
+        listed = {(line.values.get("contract"), line.values.get("start")) for line in lines}
         unlisted = []
         for (contract, start), row in by_key.items():
             if (contract, start) in listed:
@@ -183,6 +193,8 @@ class Families:
             del line.values["number"]
             row = by_key.pop(line.values["reference"], None)
             changes.append(Change(row, line, _as_person(line.values, row)))
+        if not by_key:
+            return changes
         listed = {line.values.get("reference") for line in lines}
         unlisted = []
         for reference, row in by_key.items():
@@ -309,7 +321,7 @@ class Families:
 
 def _as_person(values: Row, row: Row | None) -> Row:
     """The row that `values` make of `row`: of the NIR its digest, and « nir » where it is new."""
-    final = {**(row or {"noemie": Noemie.UNKNOWN.value, "nir_digest": None}), **values}
+    final = {**(row or _NOBODY), **values}
     number, reason = final.pop("nir"), values.get("nir_absence", "")
     if number:
         digest = sealing.digest(number, NIR_PURPOSE)
@@ -324,7 +336,7 @@ def _as_person(values: Row, row: Row | None) -> Row:
     elif row:
         final["nir_absence"] = row["nir_absence"]
     else:
-        final["nir_absence"] = NirAbsence.PENDING.value
+        final["nir_absence"] = _PENDING
     return final
 
 

@@ -79,6 +79,7 @@ class Source:
         self.columns: list[tuple[int, Column]] = [
             (place[column.name], column) for column in self.layout.columns if column.name in place
         ]
+        self._readers = [(at, column.field, column.read) for at, column in self.columns]
         self.group_at = place[self.layout.group]
 
     def __enter__(self):
@@ -168,11 +169,11 @@ class Source:
             )
             return line
         values = line.values
-        for position, column in self.columns:
+        for position, field_name, read in self._readers:
             try:
-                values[column.field] = column.read(cells[position].strip())
+                values[field_name] = read(cells[position].strip())
             except Refused as refused:
-                line.refuse(f"{column.name} : {refused}")
+                line.refuse(f"{self.header[position]} : {refused}")
         if not line.reasons:
             line.reasons.extend(self.layout.check(values))
         return line

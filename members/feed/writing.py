@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -54,7 +55,7 @@ def _columns(model: type[models.Model]) -> list[tuple[models.Field, Any]]:
 
 
 def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
-    """Adds `rows`, each by field name as the database keeps it; gives each its « id »."""
+    """Adds `rows`, all of the same fields, as the database keeps them; gives each its « id »."""
     if not rows:
         return
     connection = connections[alias()]
@@ -67,7 +68,9 @@ def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
     quote, table = connection.ops.quote_name, model._meta.db_table
     columns = _columns(model)
     names = ", ".join(quote(field.column) for field, _default in columns)
-    fetch = [(field.attname, default) for field, default in columns]
+    defaults = {field.attname: default for field, default in columns}
+    fetch = itemgetter("id", *defaults)
+    lacking = {name: value for name, value in defaults.items() if name not in rows[0]}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
@@ -77,8 +80,7 @@ def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
             row["id"] = pk
         with cursor.copy(f"COPY {quote(table)} (id, {names}) FROM STDIN") as copy:
             for row in rows:
-                get = row.get
-                copy.write_row([row["id"], *[get(name, default) for name, default in fetch]])
+                copy.write_row(fetch(lacking | row if lacking else row))
 
 
 def update(
