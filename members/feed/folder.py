@@ -21,9 +21,8 @@ LONGEST_GROUP = 20_000  # lines
 
 @dataclass(slots=True)
 class Batch:
-    """Groups to judge together. `starts`: where the indexes go on after it, by file."""
+    """Where groups are that go together. `starts`: where the indexes go on after them, by file."""
 
-    groups: list[Group]
     entries: list[tuple[bytes, list[index.Entry]]]
     starts: dict[str, int]
     lines: int
@@ -107,25 +106,24 @@ class Folder(ExitStack):
         starts, entries, lines = dict(starts), [], 0
         for group, some in index.groups(paths, starts):
             entries.append((group, some))
-            lines += len(some)
+            lines += sum(1 for entry in some if entry.line)
             for entry in some:
                 starts[entry.file] = entry.ends
             if lines >= LINES or len(entries) >= GROUPS:
-                yield self.read(entries, dict(starts))
+                yield Batch(entries, dict(starts), lines)
                 entries, lines = [], 0
         if entries:
-            yield self.read(entries, dict(starts))
+            yield Batch(entries, dict(starts), lines)
 
-    def read(self, entries: list[tuple[bytes, list[index.Entry]]], starts) -> Batch:
+    def read(self, entries: list[tuple[bytes, list[index.Entry]]]) -> list[Group]:
         """Reads the lines of `entries`, and checks each by itself."""
-        groups, lines = [], 0
+        groups = []
         for key, some in entries:
             group = Group(key.decode(errors="replace"))
             for position, entry in enumerate(some):
                 source = self.sources.get(entry.file)
                 if source is None:
                     continue
-                lines += 1
                 if position < LONGEST_GROUP:
                     line = source.line(entry.line, entry.offset, entry.length)
                 else:
@@ -133,4 +131,4 @@ class Folder(ExitStack):
                     line.refuse(_("Trop de lignes portent ce numéro."))
                 group.lines.setdefault(entry.file, []).append(line)
             groups.append(group)
-        return Batch(groups, entries, starts, lines)
+        return groups

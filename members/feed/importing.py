@@ -5,15 +5,18 @@ with its delegations, a family with its adhésions. Nobody who signs in meanwhil
 """
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, connections, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -32,6 +35,7 @@ from members.models import (
     Operator,
 )
 
+WINDOW = 16  # transactions of one step
 OUTCOMES = ("read", "added", "changed", "unchanged", "ended", "rejected", "to_confirm")
 TO_CONFIRM = "a-confirmer.csv"
 CONFIRM_HEADER = ["ligne", "numero_adherent", "colonnes"]
@@ -123,48 +127,60 @@ class _Import:
             state.update({"pass": number, "stage": 0, "starts": {}, "done": 0, "sizes": {}})
             state["counts"] = {name: dict.fromkeys(OUTCOMES, 0) for name in self.folder.sources}
             yield self._step(number, passes)
-        stages = self._stages(is_dry)
-        while state["stage"] < len(stages):
+        known = references.Known(self.folder.working if is_dry else None)
+        makers = self._stages(known)
+        while state["stage"] < len(makers):
+            make = makers[state["stage"]]
             names = [of.name for of in layout.STAGES[state["stage"]]]
             names += [f"open {name}" for name in names]
-            for batch in _ahead(self.folder.batches(names, state["starts"])):
-                for stage, applied in self._apply(stages[state["stage"]], batch, is_dry):
-                    self._tell(stage, applied)
-                state["starts"] = batch.starts
-                state["done"] += batch.lines
-                yield self._step(number, passes)
+            batches = self.folder.batches(names, state["starts"])
+            apply = partial(self._apply, make, is_dry)
+            # the families fill the files: two at a time, each with a connection of its own
+            with _workers(2 if make is makers[-1] else 1) as spread:
+                while window := list(islice(batches, WINDOW)):
+                    for applied in spread(apply, window):
+                        for stage, groups in applied:
+                            self._tell(stage, groups)
+                    state["starts"] = window[-1].starts
+                    state["done"] += sum(batch.lines for batch in window)
+                    yield self._step(number, passes)
             state["stage"] += 1
             state["starts"] = {}
             yield self._step(number, passes)
 
-    def _stages(self, is_dry: bool):
-        known = references.Known(self.folder.working if is_dry else None)
+    def _stages(self, known: references.Known) -> list[Callable[[], Any]]:
         ends = Ends(self.options.ends_on, self.options.whole)
         return [
-            references.Codes(layout.DOMAINS, CareDomain, known),
-            references.Codes(layout.OPERATORS, Operator, known),
-            references.Codes(layout.EMPLOYERS, Employer, known),
-            references.Plans(known),
-            contracts.Contracts(known, ends),
-            families.Families(known, ends),
+            partial(references.Codes, layout.DOMAINS, CareDomain, known),
+            partial(references.Codes, layout.OPERATORS, Operator, known),
+            partial(references.Codes, layout.EMPLOYERS, Employer, known),
+            partial(references.Plans, known),
+            partial(contracts.Contracts, known, ends),
+            partial(families.Families, known, ends),
         ]
 
-    def _apply(self, stage, batch: Batch, is_dry: bool):
-        """Judges and writes a batch. Where the database refuses it, each group on its own."""
+    def _apply(self, make, is_dry: bool, batch: Batch) -> list[tuple[Any, list[Group]]]:
+        """Judges and writes a batch. Where the database refuses it, each group on its own.
+
+        It does when a row was written at the same time, which is seen then, or for a rule that it alone
+        keeps.
+        """
+        groups = self.folder.read(batch.entries)
         try:
-            _write(stage, batch.groups, is_dry)
+            return [(_write(make(), groups, is_dry), groups)]
         except (IntegrityError, DataError):
-            for entry in batch.entries:
-                [group] = self.folder.read([entry], {}).groups
-                try:
-                    _write(stage, [group], is_dry)
-                except (IntegrityError, DataError) as error:
-                    [group] = self.folder.read([entry], {}).groups
-                    _refuse(group, error)
-                    stage.judge([group])
-                yield stage, [group]
-        else:
-            yield stage, batch.groups
+            return [self._apply_one(make, is_dry, entry) for entry in batch.entries]
+
+    def _apply_one(self, make, is_dry: bool, entry) -> tuple[Any, list[Group]]:
+        groups = self.folder.read([entry])
+        try:
+            return _write(make(), groups, is_dry), groups
+        except (IntegrityError, DataError) as error:
+            groups = self.folder.read([entry])
+            _refuse(groups[0], error)
+            stage = make()
+            stage.judge(groups)
+            return stage, groups
 
     # ----------------------------------------------------------------------------------- telling
 
@@ -238,13 +254,14 @@ class _Import:
         return Report(self.state["counts"], files)
 
 
-def _write(stage, groups: list[Group], is_dry: bool) -> None:
-    with writing.in_turn():
+def _write(stage, groups: list[Group], is_dry: bool):
+    with transaction.atomic(using=writing.alias()):
         stage.judge(groups)
         if is_dry:
             stage.keep_in_mind()
         else:
             stage.write()
+    return stage
 
 
 def _refuse(group: Group, error: Exception) -> None:
@@ -273,10 +290,22 @@ def _without_collector():
             gc.enable()
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Reads one batch while the database is busy with the one before."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, batches, None)
-        while batch := coming.result():
-            coming = reader.submit(next, batches, None)
-            yield batch
+@contextmanager
+def _workers(count: int):
+    """A `map` over several connections, or over this one where a transaction is open or none helps."""
+    connection = connections[writing.alias()]
+    if count == 1 or connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield map
+        return
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield pool.map
+        finally:
+            everyone = Barrier(count)
+            for done in [pool.submit(_leave, everyone) for _worker in range(count)]:
+                done.result()
+
+
+def _leave(everyone: Barrier) -> None:
+    everyone.wait()  # each thread does this once: its connection is its own
+    connections.close_all()

@@ -2,31 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.models.expressions import RawSQL
-
-# Two imports at once take turns, batch by batch.
-LOCK = 0x6665_6564
 
 
 def alias() -> str:
     return router.db_for_write(models.Model)
-
-
-@contextmanager
-def in_turn():
-    """A transaction that no other import's overlaps. SQLite writes one at a time anyhow."""
-    connection = connections[alias()]
-    with transaction.atomic(using=alias()):
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        yield
 
 
 def codes(values: Iterable[str]) -> RawSQL:
@@ -73,10 +58,10 @@ def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
     lacking = {name: value for name, value in defaults.items() if name not in rows[0]}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
             [table, len(rows)],
         )
-        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+        for row, pk in zip(rows, cursor.fetchone()[0], strict=True):
             row["id"] = pk
         with cursor.copy(f"COPY {quote(table)} (id, {names}) FROM STDIN") as copy:
             for row in rows:
