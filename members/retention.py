@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from members.feed import work
 from members.models import (
     EmailChange,
     Job,
@@ -37,6 +38,7 @@ def purge() -> int:
         + oldest(KnownBrowser.objects.all(), "expires_at", before)
         + oldest(PhoneChange.objects.exclude(pk__in=waiting), "asked_at", before)
         + oldest(EmailChange.objects.all(), "asked_at", before)
+        + work.purge()
         + Job.objects.filter(asked_at__lt=before, finished_at__isnull=False).delete()[0]
     )
 

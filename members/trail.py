@@ -83,6 +83,8 @@ LABELS = {
     "staff.roles_changed": _("Rôles d'un agent changés"),
     "person.added": _("Personne ajoutée au dossier"),
     "person.changed": _("Dossier modifié"),
+    "feed.imported": _("Fichiers de gestion importés"),
+    "feed.exported": _("Fichiers de gestion exportés"),
     "nir.replaced": _("Numéro de sécurité sociale remplacé"),
     "nir.revealed": _("Numéro de sécurité sociale consulté"),
     "card.issued": _("Carte de tiers payant éditée"),

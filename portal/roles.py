@@ -81,6 +81,7 @@ ROLES = {
         *_may("view", "members", "user", "staffenrolment", "auditevent"),
         *_may("change", "members", "user"),
         "members.enrol_staff",
+        "members.import_feed",
         *_may("view", "incidents", *INCIDENT, "noticeversion"),
         *_may("override", "incidents", "noticeversion"),
     ],

@@ -20,6 +20,7 @@ from members.feed import layout
 from members.feed.importing import OUTCOMES, Options, Report, run
 from members.job_turns import Step
 from members.models import Job
+from members.models.job import JobState
 
 KIND = "feed.import"
 KEPT = timedelta(days=1)
@@ -77,15 +78,27 @@ def working_folder(name: str) -> Path:
 )
 def import_feed(job: Job) -> Iterator[Step]:
     """The folder is the server's own setting: nobody names one from a page."""
-    options = options_of(job.parameters["options"])
+    folder, options = Path(settings.FEED_FOLDER), options_of(job.parameters["options"])
+    if not job.cursor and fingerprint(folder, options) != job.parameters["fingerprint"]:
+        raise job_turns.Failed(_("Les fichiers ont changé depuis la demande. Recommencez."))
     working = working_folder(str(job.pk))
-    report = yield from run(Path(settings.FEED_FOLDER), working, options, job.cursor)
+    report = yield from run(folder, working, options, job.cursor)
     for name, chunks in report.files.items():
         job_turns.keep(job, name, "text/csv; charset=utf-8", chunks)
     _record(report, options, actor=job.by)
     shutil.rmtree(working, ignore_errors=True)
-    nature = _("essai, rien n'est écrit") if options.dry_run else _("import")
+    nature = _("vérification, rien n'est écrit") if options.dry_run else _("import")
     return {_("Nature"): nature, **{name: sentence(one) for name, one in report.counts.items()}}
+
+
+def last_check(folder: Path) -> Job | None:
+    """The last dry run, if it was of these very files: what a real import begins with."""
+    done = Job.objects.filter(kind=KIND, state=JobState.DONE, parameters__options__dry_run=True)
+    job = done.order_by("-asked_at").first()
+    if job is None:
+        return None
+    options = options_of(job.parameters["options"])
+    return job if fingerprint(folder, options) == job.parameters["fingerprint"] else None
 
 
 def sentence(counts: dict[str, int]) -> str:
@@ -94,13 +107,14 @@ def sentence(counts: dict[str, int]) -> str:
     return ", ".join(f"{counts[name]} {WORDS[name]}" for name in shown)
 
 
-def by_hand(folder: Path, options: Options) -> Iterator[Step]:
-    """The import of a command, in this process; returns its Report. One that was interrupted goes on."""
-    name = fingerprint(folder, options)[:32] + ("-essai" if options.dry_run else "")
-    working = working_folder(name)
-    place = working.with_suffix(".json")
-    cursor = json.loads(place.read_text()) if place.exists() else {}
-    steps = run(folder, working, options, cursor)
+def by_hand(folder: Path, options: Options, rejects: Path) -> Iterator[Step]:
+    """The import of a command, in this process; refused lines go to files in `rejects`.
+
+    Returns the counts and these files. One that was interrupted goes on where it was.
+    """
+    kept = working_folder(fingerprint(folder, options) + ("-dry" if options.dry_run else ""))
+    cursor = _read(kept / "cursor.json")
+    steps = run(folder, kept / "index", options, cursor)
     try:
         while True:
             try:
@@ -108,15 +122,31 @@ def by_hand(folder: Path, options: Options) -> Iterator[Step]:
             except StopIteration as finished:
                 report = finished.value
                 break
-            written = place.with_suffix(".part")
-            written.write_text(json.dumps(step.cursor))
-            written.replace(place)
+            _write(kept / "cursor.json", step.cursor)
             yield step
     finally:
         steps.close()
+    files = []
+    for name, chunks in report.files.items():
+        rejects.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = rejects / name
+        path.touch(mode=0o600)
+        with path.open("wb") as file:
+            file.writelines(chunks)
+        files.append(path)
     _record(report, options)
-    place.unlink(missing_ok=True)
-    return report, working
+    shutil.rmtree(kept)
+    return report.counts, files
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def _write(path: Path, cursor: dict[str, Any]) -> None:
+    written = path.with_suffix(".part")
+    written.write_text(json.dumps(cursor), "utf-8")
+    written.replace(path)
 
 
 def _record(report: Report, options: Options, actor=None) -> None:

@@ -7,6 +7,7 @@ from members.models.contract import Adhesion, Contract, Employer
 from members.models.decompte import Decompte, DecompteLine
 from members.models.device import SmsDevice
 from members.models.enrolment import StaffEnrolment
+from members.models.feed import FeedImport
 from members.models.job import Job, JobFile
 from members.models.link import OneTimeLink
 from members.models.mail import Mail
@@ -36,6 +37,7 @@ __all__ = [
     "Delegation",
     "EmailChange",
     "Employer",
+    "FeedImport",
     "Guarantee",
     "Holding",
     "Job",

@@ -32,6 +32,7 @@ MATRIX = {
     "members.delete_auditevent": set(),
     "members.enrol_staff": {roles.ADMINISTRATION},
     "members.change_user": {roles.ADMINISTRATION},
+    "members.import_feed": {roles.ADMINISTRATION},
     "incidents.add_incident": {roles.WRITING},
     "incidents.add_claim": {roles.WRITING},
     "incidents.add_noticeversion": {roles.WRITING},

@@ -1,4 +1,3 @@
-import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -55,37 +54,24 @@ class Command(BaseCommand):
         if not folder.is_dir():
             raise CommandError(f"{folder}: no such folder.")
         try:
-            report = self._run(folder, asked, rejects)
+            counts, files = self._run(work.by_hand(folder, asked, rejects))
         except Failed as failure:
             raise CommandError(str(failure)) from None
-        self._print(report, rejects, dry_run)
+        if dry_run:
+            self.stdout.write("Vérification : rien n'est écrit.")
+        self.stdout.write(f"{'':18}" + "".join(f"{work.WORDS[name]!s:>12}" for name in OUTCOMES))
+        for name, told in counts.items():
+            self.stdout.write(f"{name:18}" + "".join(f"{told[one]:>12}" for one in OUTCOMES))
+        for path in files:
+            self.stdout.write(f"→ {path}")
 
-    def _run(self, folder, asked, rejects):
-        steps, told = work.by_hand(folder, asked), time.monotonic()
+    def _run(self, steps):
+        told = time.monotonic()
         while True:
             try:
                 step = next(steps)
             except StopIteration as finished:
-                report, working = finished.value
-                break
-            if time.monotonic() - told > 5 and step.total:
+                return finished.value
+            if step.total and time.monotonic() - told > 5:
                 told = time.monotonic()
                 self.stderr.write(f"… {step.done} / {step.total}")
-        for name, chunks in report.files.items():
-            rejects.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = rejects / name
-            path.touch(mode=0o600)
-            with path.open("wb") as file:
-                file.writelines(chunks)
-        shutil.rmtree(working, ignore_errors=True)
-        return report
-
-    def _print(self, report, rejects, dry_run):
-        if dry_run:
-            self.stdout.write("Essai : rien n'est écrit.")
-        self.stdout.write(f"{'':18}" + "".join(f"{work.WORDS[name]!s:>12}" for name in OUTCOMES))
-        for name, counts in report.counts.items():
-            shown = "".join(f"{counts[outcome]:>12}" for outcome in OUTCOMES)
-            self.stdout.write(f"{name:18}{shown}")
-        for name in report.files:
-            self.stdout.write(f"→ {rejects / name}")
