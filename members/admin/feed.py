@@ -60,7 +60,7 @@ class FeedImportAdmin(MachineRows, admin.ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.page), name="members_feedimport_changelist"),
-            path("verifier/", wrap(require_POST(self.check)), name="members_feedimport_check"),
+            path("verifier/", wrap(require_POST(self.verify)), name="members_feedimport_check"),
             path("importer/", wrap(require_POST(self.bring_in)), name="members_feedimport_import"),
         ]
 
@@ -83,7 +83,7 @@ class FeedImportAdmin(MachineRows, admin.ModelAdmin):
         }
         return render(request, "admin/members/feedimport/page.html", context)
 
-    def check(self, request):
+    def verify(self, request):
         if not self.has_module_permission(request):
             raise PermissionDenied
         folder, files = self._folder()
