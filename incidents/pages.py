@@ -205,7 +205,7 @@ def personal(
         **_common(version, facts, updates_of(version.incident)),
         audience=audience or audience_of(membership),
         contacts=_contacts(facts, membership.contract),
-        groups=_groups(people),
+        groups=groups(people),
         acknowledged_at=read.acknowledged_at if read else None,
         acknowledged_number=read.version.number if read else None,
         fingerprint=showing.fingerprint if showing else "",
@@ -254,17 +254,17 @@ def _target(target: TargetFacts) -> TargetView:
     )
 
 
-def _groups(people: list[PersonExposure]) -> list[GroupView]:
+def groups(people: list[PersonExposure]) -> list[GroupView]:
     """In the order of the first of each group; the member is always first of his own."""
-    groups: list[tuple[list[OperatorView], list[PersonExposure]]] = []
+    found: list[tuple[list[OperatorView], list[PersonExposure]]] = []
     for person in people:
         answers = [_operator(exposure) for exposure in person.operators]
-        alike = next((together for known, together in groups if known == answers), None)
+        alike = next((together for known, together in found if known == answers), None)
         if alike is None:
-            groups.append((answers, [person]))
+            found.append((answers, [person]))
         else:
             alike.append(person)
-    return [_group(together, answers) for answers, together in groups]
+    return [_group(together, answers) for answers, together in found]
 
 
 def _group(people: list[PersonExposure], operators: list[OperatorView]) -> GroupView:

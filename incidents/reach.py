@@ -19,11 +19,12 @@ from incidents.audience import ADULT_AGE, years_before
 from incidents.exposure import AYANTS_DROIT, MEMBERS, judged
 from incidents.facts import Facts
 from incidents.models import Acknowledgement, Census, Dispatch, Incident, NoticeVersion, Reach
+from incidents.models.incident import IncidentState
 from incidents.models.reach import Channel, ReachState, Unreachable
 from incidents.reach_figures import Totals
 from incidents.reasons import CONCERNED
 from members import audit, jobs
-from members.models import AyantDroit, Member
+from members.models import AyantDroit, Job, Member
 
 FILL = "incidents.reach"
 BATCH = 20_000  # people judged at a time
@@ -78,6 +79,17 @@ def work(job) -> Iterator[jobs.Step]:
         _("Personnes concernées"): census.figures["concerned"],
         _("Reste à informer"): census.figures["to_inform"],
     }
+
+
+def refresh(incident: Incident, *, by, request=None) -> Job:
+    """Asks for a filling, or returns the one that is under way."""
+    return jobs.start(FILL, by=by, request=request, key=incident.reference, incident=incident.pk)
+
+
+def refresh_live() -> None:
+    """Each night: whoever is concerned since yesterday comes in, and an incident can be closed today."""
+    for incident in Incident.objects.filter(state=IncidentState.LIVE):
+        refresh(incident, by=None)
 
 
 def fill(incident: Incident) -> Census:

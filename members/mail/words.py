@@ -36,6 +36,7 @@ SUBJECTS = {
     "deadline": _("Échéance d'un incident à suivre"),
     "blocked": _("Votre espace est protégé"),
     "version_held_back": _("Une version programmée n'a pas paru"),
+    "incident": _("Un incident vous concerne : connectez-vous à votre espace"),
 }
 
 
