@@ -29,6 +29,11 @@ class VersionFigures:
     letters_printed: int = 0
     letters_returned: int = 0
 
+    @property
+    def letters(self) -> int:
+        """Printed, whether they came back or not."""
+        return self.letters_printed + self.letters_returned
+
 
 @dataclass(frozen=True)
 class Totals:
