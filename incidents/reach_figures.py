@@ -105,6 +105,8 @@ def count(incident: Incident, versions: list[int]) -> Totals:
 
 def _hours(people, versions: list[int]) -> list[tuple[datetime, int]]:
     """(hour, how many were informed within it), the earliest first."""
+    if not versions:
+        return []
     informed = people.with_informed_at(versions).filter(informed_at__isnull=False)
     by_hour = informed.annotate(hour=TruncHour("informed_at")).values_list("hour")
     return list(by_hour.annotate(Count("pk")).order_by("hour"))

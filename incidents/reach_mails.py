@@ -7,7 +7,6 @@ version that must be read; a correction that is not material writes to nobody.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
@@ -65,13 +64,11 @@ def work(job) -> Iterator[jobs.Step]:
 
 def _queue(people: list[Reach], version: int, begin) -> None:
     """Rows that the sweep sends from `begin` on, some each second. No task is woken for them."""
-    site = settings.PUBLIC_URL.partition("://")[2]
     mails = [
         Mail(
             user_id=person.member.user_id,
             to=person.member.email,
             kind="incident",
-            facts={"site": site},
             not_before=begin + timedelta(seconds=number / PER_SECOND),
         )
         for number, person in enumerate(people)

@@ -200,8 +200,8 @@ class IncidentAdmin(
             refusals={
                 lifecycle.NotLive: _("Seul un incident en cours peut être clos."),
                 reach.NotCounted: _(
-                    "Actualisez d'abord le registre des personnes à informer : il a plus d'un jour, "
-                    "ou ne suit pas la version en vigueur."
+                    "Actualisez d'abord le registre des personnes à informer. "
+                    "Il a plus d'un jour, ou ne suit pas la version en vigueur."
                 ),
                 reach.NotAllInformed: lambda refusal: _left(incident, refusal.left),
             },
