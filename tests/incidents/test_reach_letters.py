@@ -21,7 +21,7 @@ from members import job_turns, letter_pages
 from members.letters import ALPHABET
 from members.mail import delivery
 from members.models import AuditEvent, AyantDroit, Job, JobFile, Mail, Member
-from tests.incidents.test_reach import ledger, publish_again, row_of, state_of, version  # noqa: F401
+from tests.incidents.test_reach import publish_again, row_of, state_of
 
 pytestmark = pytest.mark.django_db
 
