@@ -37,8 +37,8 @@ def test_the_page_says_who_is_left_and_how_far_the_others_are(
     browser = as_staff(cast.approbateur)
     posted(row_of(ledger, cast.cesar), version)
     browser.get(at("reach", ledger.pk))
-    # session, account, device · rights of groups · incident, its versions · figures (7) ·
-    # last filling, version in force, incident · menu
+    # session with account · device · rights (2) · incident · its versions · figures (7) ·
+    # last filling · version in force
     with django_assert_num_queries(15):
         page = text(browser.get(at("reach", ledger.pk)))
     assert "8 personnes</a> à informer" in page
@@ -63,7 +63,8 @@ def test_lists_go_by_state_and_page_by_page_without_counting(
     address, seen, calls = at("reach_people", ledger.pk), [], 0
     browser.get(address)
     while address:
-        # session, account, device · rights · incident, its versions · versions that are enough · people
+        # session with account · device · rights (2) · incident · its versions · those that are
+        # enough · people
         with django_assert_num_queries(8):
             response = browser.get(address)
         seen += [row.pk for row in response.context["rows"]]
