@@ -25,6 +25,8 @@ from members.models import AyantDroit, Member
 PAGE = 50
 TO_INFORM_LIST = "a_informer"
 LINES = 2_000
+# Letters come back for weeks: they are taken, and answered, after the closing too.
+WHILE_OPEN = ("refresh", "mails", "employers")
 WEIGHT = 1 << 20  # bytes of a list of returned letters
 
 
@@ -154,8 +156,6 @@ class ReachPages:
 
     def _acts(self, user, incident: Incident) -> list[tuple[str, str, bool]]:
         """(name of the URL, words, whether it is done at once by POST) of what this person may do now."""
-        if incident.is_closed:
-            return []
         offered = [
             ("refresh", _("Actualiser le registre"), "refresh_reach", True),
             ("mails", _("Envoyer les e-mails"), "mail_reach", False),
@@ -168,6 +168,7 @@ class ReachPages:
             (f"admin:incidents_incident_reach_{name}", words, at_once)
             for name, words, right, at_once in offered
             if user.has_perm(f"incidents.{right}")
+            and not (incident.is_closed and name in WHILE_OPEN)
         ]
 
     def reach_people(self, request, object_id):
@@ -214,12 +215,10 @@ class ReachPages:
         """What one person was told. A POST says why he cannot be."""
         incident = self.object_to_move(request, object_id, "incidents.view_reach")
         row = self._row(incident, person)
-        may = request.user.has_perm("incidents.excuse_reach") and not incident.is_closed
+        may = request.user.has_perm("incidents.excuse_reach")
         form = ExcuseForm(request.POST if request.method == "POST" else None)
         if request.method == "POST":
             self.object_to_move(request, object_id, "incidents.excuse_reach")
-            if incident.is_closed:
-                raise Http404
             if form.is_valid():
                 said = form.cleaned_data
                 if reach.excuse(
@@ -243,7 +242,7 @@ class ReachPages:
     # ----------------------------------------------------------------------------------- to act
 
     def reach_again(self, request, object_id, person):
-        incident = self._live(request, object_id, "incidents.excuse_reach")
+        incident = self.object_to_move(request, object_id, "incidents.excuse_reach")
         row = self._row(incident, person)
         if reach.reach_again(row, by=request.user, request=request):
             messages.success(request, _("La personne est de nouveau à informer."))
@@ -277,7 +276,7 @@ class ReachPages:
         )
 
     def reach_letters(self, request, object_id):
-        incident = self._live(request, object_id, "incidents.print_reach")
+        incident = self.object_to_move(request, object_id, "incidents.print_reach")
         form = LettersForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             job = reach_letters.start(
@@ -304,7 +303,7 @@ class ReachPages:
 
     def reach_returns(self, request, object_id):
         """What is refused stays in the box, each line with its reason: nothing is dropped."""
-        incident = self._live(request, object_id, "incidents.print_reach")
+        incident = self.object_to_move(request, object_id, "incidents.print_reach")
         posted = request.method == "POST"
         form = ReturnsForm(request.POST if posted else None, request.FILES if posted else None)
         if posted and "file" in request.too_heavy:
@@ -336,7 +335,7 @@ class ReachPages:
         )
 
     def reach_excuse(self, request, object_id):
-        incident = self._live(request, object_id, "incidents.excuse_reach")
+        incident = self.object_to_move(request, object_id, "incidents.excuse_reach")
         form = GroupExcuseForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             count = reach.excuse_all(
@@ -375,7 +374,7 @@ class ReachPages:
     # ------------------------------------------------------------------------------------------
 
     def _live(self, request, object_id, permission: str) -> Incident:
-        """The incident, for someone who holds `permission`; nothing is done to a closed one."""
+        """The incident, for someone who holds `permission`, while it is open."""
         incident = self.object_to_move(request, object_id, permission)
         if incident.is_closed:
             raise Http404

@@ -149,16 +149,25 @@ def test_nothing_is_done_by_a_get(as_staff, cast, ledger):
     assert not Job.objects.exists()
 
 
-def test_nothing_is_done_to_a_closed_incident(as_staff, cast, ledger):
+def test_after_the_closing_letters_still_come_back_and_nothing_else_begins(
+    as_staff, cast, ledger, version
+):
+    letter = posted(row_of(ledger, cast.cesar), version)
     nobody_left_to_inform(ledger)
     Incident.objects.filter(pk=ledger.pk).update(state="closed", closed_at=timezone.now())
+    for who, act in (
+        (cast.courriers, "reach_refresh"),
+        (cast.auteur, "reach_mails"),
+        (cast.auteur, "reach_employers"),
+    ):
+        assert as_staff(who).post(at(act, ledger.pk), {}).status_code == 404
     browser = as_staff(cast.courriers)
-    for act in ("reach_refresh", "reach_letters", "reach_returns", "reach_excuse"):
-        assert browser.post(at(act, ledger.pk), {}).status_code == 404
-    row = row_of(ledger, cast.cesar)
-    said = {"reason": "decede", "note": "Acte de décès reçu"}
-    assert browser.post(at("reach_person", ledger.pk, row.pk), said).status_code == 404
-    assert "Imprimer" not in text(browser.get(at("reach", ledger.pk)))
+    browser.post(at("reach_returns", ledger.pk), {"references": letter.reference})
+    letter.refresh_from_db()
+    assert letter.state == "returned"
+    page = text(browser.get(at("reach", ledger.pk)))
+    assert "Imprimer les courriers" in page
+    assert "Actualiser le registre" not in page
 
 
 def test_letters_are_asked_for_and_read_from_the_page_of_their_job(
