@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import notices, pages
+from incidents import notices, renderings
 from incidents.exposure import AYANTS_DROIT, MEMBERS, Root, judged
 from incidents.facts import Facts
 from incidents.models import Incident, NoticeVersion
-from incidents.models.claim import ClaimState
-from incidents.reach_letters import CSV, PDF
+from incidents.models.wording import Audience
+from incidents.reach_letters import CSV, PDF, in_print
 from incidents.reasons import CONCERNED
 from members import audit, jobs, letter_pages
 from members.models import Contract, Employer, Job
@@ -130,7 +130,8 @@ def work(job) -> Iterator[jobs.Step]:
         raise jobs.Failed(_("Aucune version n'est publiée."))
     facts = notices.facts_of(version)
     counted = count(facts)
-    letters = [letter(one, version, facts) for one in counted]
+    blocks = renderings.render(version, Audience.EMPLOYER)
+    letters = [letter(one, version, blocks) for one in counted]
     yield jobs.Step(len(letters), len(letters))
     jobs.keep(job, "employeurs.csv", CSV, [table(counted).encode()])
     if letters:
@@ -168,7 +169,9 @@ def table(counted: list[EmployerCount]) -> str:
     return out.getvalue()
 
 
-def letter(counted: EmployerCount, version: NoticeVersion, facts: Facts) -> letter_pages.LongLetter:
+def letter(
+    counted: EmployerCount, version: NoticeVersion, blocks: list[renderings.Block]
+) -> letter_pages.LongLetter:
     return letter_pages.LongLetter(
         civility="",
         name=counted.employer.name,
@@ -177,12 +180,12 @@ def letter(counted: EmployerCount, version: NoticeVersion, facts: Facts) -> lett
         reference="",
         made_on=timezone.localdate(),
         subject=version.headline,
-        blocks=tuple(_blocks(counted, version, facts)),
+        blocks=tuple(_blocks(counted, version, blocks)),
     )
 
 
 def _blocks(
-    counted: EmployerCount, version: NoticeVersion, facts: Facts
+    counted: EmployerCount, version: NoticeVersion, blocks: list[renderings.Block]
 ) -> Iterator[tuple[str, str]]:
     yield "text", version.public_summary
     yield "title", _("Personnes concernées, par contrat")
@@ -205,21 +208,5 @@ def _blocks(
         },
     )
     yield "text", _("Nous ne disons ni les noms, ni les groupes de moins de dix personnes.")
-    yield "title", _("Données exposées, par opérateur")
-    for target in facts.targets:
-        exposed = pages.listed(target.categories(ClaimState.EXPOSED))
-        yield (
-            "item",
-            _("%(operator)s, %(window)s : %(data)s.")
-            % {
-                "operator": target.operator_name,
-                "window": target.window_text,
-                "data": ", ".join(one.label[:1].lower() + one.label[1:] for one in exposed)
-                or _("rien de confirmé"),
-            },
-        )
+    yield from in_print(blocks)
     yield "text", _("Chaque personne concernée est informée directement par la mutuelle.")
-    yield "title", _("Nous écrire ou nous appeler")
-    yield "text", f"{facts.contacts.dpo_name}, {facts.contacts.dpo_email}"
-    if facts.contacts.public_phone:
-        yield "text", _("Téléphone : %(phone)s") % {"phone": facts.contacts.public_phone}

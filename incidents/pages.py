@@ -198,14 +198,18 @@ def personal(
     *,
     audience: Audience | None = None,
     showing: Showing | None = None,
+    updates: list[Update] | None = None,
 ) -> Page:
-    """What the people of `membership` read: the exposure of each, and the phone of their contract."""
+    """What the people of `membership` read: the exposure of each, and the phone of their contract.
+
+    No statement when `updates` are given: those of the incident, read once for many people.
+    """
     read = showing.read if showing else None
     return Page(
-        **_common(version, facts, updates_of(version.incident)),
+        **_common(version, facts, updates_of(version.incident) if updates is None else updates),
         audience=audience or audience_of(membership),
         contacts=_contacts(facts, membership.contract),
-        groups=groups(people),
+        groups=_groups(people),
         acknowledged_at=read.acknowledged_at if read else None,
         acknowledged_number=read.version.number if read else None,
         fingerprint=showing.fingerprint if showing else "",
@@ -254,7 +258,7 @@ def _target(target: TargetFacts) -> TargetView:
     )
 
 
-def groups(people: list[PersonExposure]) -> list[GroupView]:
+def _groups(people: list[PersonExposure]) -> list[GroupView]:
     """In the order of the first of each group; the member is always first of his own."""
     found: list[tuple[list[OperatorView], list[PersonExposure]]] = []
     for person in people:

@@ -92,6 +92,11 @@ def refresh_live() -> None:
         refresh(incident, by=None)
 
 
+def settle() -> None:
+    """Each hour: what became of e-mails is noted, long before their own rows are purged."""
+    Dispatch.objects.settle()
+
+
 def fill(incident: Incident) -> Census:
     """The whole filling at once, for a command or a small incident."""
     steps = _steps(incident, {})

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, Min, OuterRef
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
-from incidents.models import Acknowledgement, Dispatch, Incident, NoticeVersion, Reach
+from incidents.models import Acknowledgement, Call, Dispatch, Incident, NoticeVersion, Reach
 from incidents.models.reach import INFORMED, TO_INFORM, Capacity, Channel, ReachState
 
 
@@ -40,7 +40,8 @@ class Totals:
     """Figures of an incident, for the versions whose reading is enough.
 
     `p50` and `p95`: hours from the publication until half, and 95 %, of those concerned were informed;
-    None while they are not. `curve`: how many were informed at the end of each day.
+    `p50_call` and `p95_call`, from the first call of an operator. None while they are not, or no call is
+    known. `curve`: how many were informed at the end of each day.
     """
 
     counted_at: str
@@ -50,6 +51,8 @@ class Totals:
     versions: list[VersionFigures]
     p50: int | None = None
     p95: int | None = None
+    p50_call: int | None = None
+    p95_call: int | None = None
     curve: list[tuple[str, int]] = field(default_factory=list)
 
     @property
@@ -80,7 +83,7 @@ class Totals:
 
 
 def count(incident: Incident, versions: list[int]) -> Totals:
-    """Counts everybody of the ledger in five statements. `versions`: those whose reading is enough."""
+    """Counts everybody of the ledger in six statements. `versions`: those whose reading is enough."""
     people = incident.reach.concerned()
     groups = people.with_state(versions).values_list("capacity", "state").annotate(Count("pk"))
     states, capacities = Counter(), Counter()
@@ -91,14 +94,18 @@ def count(incident: Incident, versions: list[int]) -> Totals:
     first = next((version for version in told if version.pk in versions), None)
     hours = _hours(people, versions)
     concerned = states.total()
+    calls = Call.objects.standing().filter(target__incident=incident)
+    call = calls.aggregate(first=Min("called_at"))["first"]
     return Totals(
         counted_at=timezone.now().isoformat(),
         concerned=concerned,
         states={state.value: states[state] for state in ReachState},
         capacities={capacity.value: capacities[capacity] for capacity in Capacity},
         versions=_by_version(incident, told),
-        p50=_percentile(hours, concerned, 50, first),
-        p95=_percentile(hours, concerned, 95, first),
+        p50=_percentile(hours, concerned, 50, first and first.published_at),
+        p95=_percentile(hours, concerned, 95, first and first.published_at),
+        p50_call=_percentile(hours, concerned, 50, call),
+        p95_call=_percentile(hours, concerned, 95, call),
         curve=_curve(hours, first),
     )
 
@@ -112,15 +119,15 @@ def _hours(people, versions: list[int]) -> list[tuple[datetime, int]]:
     return list(by_hour.annotate(Count("pk")).order_by("hour"))
 
 
-def _percentile(hours, concerned: int, percent: int, first: NoticeVersion | None) -> int | None:
-    """Whole hours, rounded up, until `percent` of those concerned were informed."""
-    if not concerned or first is None:
+def _percentile(hours, concerned: int, percent: int, begin: datetime | None) -> int | None:
+    """Whole hours from `begin`, rounded up, until `percent` of those concerned were informed."""
+    if not concerned or begin is None:
         return None
     informed = 0
     for hour, number in hours:
         informed += number
         if informed * 100 >= concerned * percent:
-            return max(0, (hour + timedelta(hours=1) - first.published_at) // timedelta(hours=1))
+            return max(0, (hour + timedelta(hours=1) - begin) // timedelta(hours=1))
     return None
 
 

@@ -18,15 +18,14 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import exposure, notices, pages, reach
+from incidents import exposure, notices, pages, reach, renderings
 from incidents.audience import ADULT_AGE, years_before
 from incidents.exposure import AYANTS_DROIT, MEMBERS, PersonExposure
 from incidents.facts import Facts
 from incidents.models import Dispatch, Incident, NoticeVersion, Reach
-from incidents.models.incident import StepKind
 from incidents.models.reach import Capacity, Channel, DispatchState, ReachState
-from members import audit, jobs, letter_pages
-from members.days import day
+from incidents.models.wording import Audience
+from members import audit, cover, jobs, letter_pages
 from members.letters import ALPHABET, SEPARATORS
 from members.models import AyantDroit, Job
 from members.spreadsheets import cell
@@ -157,8 +156,7 @@ def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file:
 def _keep(job, file: int, own: QuerySet, version: NoticeVersion, facts: Facts) -> tuple[int, int]:
     """Makes the PDF of a file and its index; (the last person in it, how many letters)."""
     rows = list(own.select_related("person__member", "person__ayant_droit"))
-    told = _told([row.person for row in rows], version, facts)
-    letters = [letter(row, version, facts, told[row.person_id]) for row in rows]
+    letters = letters_of(rows, version, facts)
     pdf, lengths = letter_pages.render_long(letters)
     jobs.keep(job, f"courriers-{file:03}.pdf", PDF, [pdf])
     index, page = io.StringIO(), 1
@@ -219,10 +217,37 @@ def _adults(people: list[Reach], facts: Facts) -> dict[int, PersonExposure]:
     return {pk: replace(person, kind=MEMBERS.kind) for pk, person in told.items()}
 
 
-def letter(
-    row: Dispatch, version: NoticeVersion, facts: Facts, people: list[PersonExposure]
-) -> letter_pages.LongLetter:
-    """The letter of `row` to its person: at his own address, else at that of his member."""
+AUDIENCES = {
+    Capacity.MEMBER: Audience.MEMBER,
+    Capacity.FORMER: Audience.FORMER,
+    Capacity.ADULT: Audience.ADULT,
+}
+
+
+def letters_of(
+    rows: list[Dispatch], version: NoticeVersion, facts: Facts
+) -> list[letter_pages.LongLetter]:
+    """The letter of each row, in its audience's words. Five statements for all of them."""
+    told = _told([row.person for row in rows], version, facts)
+    memberships = cover.memberships({row.person.member_id for row in rows})
+    return [
+        _letter(
+            row,
+            pages.personal(
+                version,
+                facts,
+                memberships[row.person.member_id],
+                told[row.person_id],
+                audience=AUDIENCES[Capacity(row.person.capacity)],
+                updates=[],
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _letter(row: Dispatch, page: pages.Page) -> letter_pages.LongLetter:
+    """To the person's own address, else to that of his member."""
     person, member = row.person.person, row.person.member
     home = person if person.address and person.postal_code and person.city else member
     return letter_pages.LongLetter(
@@ -232,80 +257,33 @@ def letter(
         town=f"{home.postal_code} {home.city}",
         reference=reach.grouped(row.reference),
         made_on=timezone.localdate(row.made_at),
-        subject=version.headline,
-        blocks=tuple(_blocks(version, facts, people)),
+        subject=page.version.headline,
+        blocks=(
+            (
+                "text",
+                _("Un incident de sécurité concerne vos données. Cette lettre dit lesquelles."),
+            ),
+            *_what_changed(page.version),
+            *in_print(renderings.blocks(page)),
+            ("text", _("Nous ne demandons jamais votre mot de passe, ni un code.")),
+        ),
     )
 
 
-def _blocks(
-    version: NoticeVersion, facts: Facts, people: list[PersonExposure]
-) -> Iterator[tuple[str, str]]:
-    """What article 34 asks for: nature, data, consequences, measures, contact. (GDPR art. 34(2))"""
-    yield "text", _("Un incident de sécurité concerne vos données. Cette lettre dit lesquelles.")
+def _what_changed(version: NoticeVersion) -> Iterator[tuple[str, str]]:
     if version.change_note:
         yield "title", _("Ce qui a changé depuis notre dernière information")
-        yield from _paragraphs(version.change_note)
-    yield "title", _("Ce qui s'est passé")
-    yield from _paragraphs(version.what_happened)
-    for group in pages.groups(people):
-        yield "title", _("Ce qui est exposé : %(names)s") % {"names": group.names}
-        yield "text", group.headline
-        for operator in group.operators:
-            if operator.exposed or operator.checking:
-                yield from _at_operator(operator, facts)
-    for title, text in (
-        (_("Conséquences probables"), version.consequences),
-        (_("Ce que vous pouvez faire"), version.what_to_do),
-        (_("Ce qui n'est pas touché"), version.reassurance),
-    ):
-        if text:
-            yield "title", title
-            yield from _paragraphs(text)
-    if facts.steps:
-        yield "title", _("Ce qui a été fait")
-        for step in facts.steps:
-            told = f"{StepKind(step.kind).label}. {step.text}"
-            yield "item", f"{day(step.done_on)} : {told}" if step.done_on else told
-    yield "title", _("Nous écrire ou nous appeler")
-    contacts = facts.contacts
-    yield "text", f"{contacts.dpo_name}, {contacts.dpo_email}"
-    if contacts.dpo_address:
-        yield "text", ", ".join(contacts.dpo_address.split("\n"))
-    if contacts.public_phone:
-        yield "text", _("Téléphone : %(phone)s") % {"phone": contacts.public_phone}
-    yield "text", _("Nous ne demandons jamais votre mot de passe, ni un code.")
+        yield "text", version.change_note
 
 
-def _at_operator(operator: pages.OperatorView, facts: Facts) -> Iterator[tuple[str, str]]:
-    window = next(t.window_text for t in facts.targets if t.operator_name == operator.operator)
-    yield (
-        "text",
-        _("Chez %(operator)s, attaqué %(window)s :")
-        % {
-            "operator": operator.operator,
-            "window": window,
-        },
-    )
-    for words, categories in (
-        (_("exposé : %(data)s"), operator.exposed),
-        (_("en cours de vérification : %(data)s"), operator.checking),
-        (_("non exposé : %(data)s"), operator.not_exposed),
-        (_("l'opérateur n'a rien dit de : %(data)s"), operator.not_stated),
-    ):
-        if categories:
-            yield "item", words % {"data": ", ".join(_small(one.label) for one in categories)}
-    yield "item", operator.reason_text
-
-
-def _small(label: str) -> str:
-    """As it reads inside a sentence; « NIR » keeps its capitals."""
-    return label[:1].lower() + label[1:]
-
-
-def _paragraphs(text: str) -> Iterator[tuple[str, str]]:
-    for paragraph in text.split("\n"):
-        if paragraph.strip():
-            yield "text", paragraph.strip()
+def in_print(blocks: list[renderings.Block]) -> Iterator[tuple[str, str]]:
+    """The blocks of a notice as a letter prints them. (members.letter_pages.LongLetter)"""
+    for block in blocks:
+        yield "title", block.title
+        for paragraph in block.paragraphs:
+            yield "text", paragraph
+        for line in block.lines:
+            yield ("item", line[2:]) if line.startswith("- ") else ("text", line)
 
 
 # ------------------------------------------------------------------------------------- references

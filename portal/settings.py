@@ -381,12 +381,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 1800},
     },
     "settle what was sent": {
-        "task": "incidents.tasks.settle_dispatches",
+        "task": "portal.tasks.settle_what_was_sent",
         "schedule": crontab(minute=2),
         "options": {"expires": 1800},
     },
     "refresh the ledgers of live incidents": {
-        "task": "incidents.tasks.refresh_ledgers",
+        "task": "portal.tasks.refresh_ledgers",
         "schedule": crontab(hour=2, minute=47),
         "options": {"expires": 36_000},
     },

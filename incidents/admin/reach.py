@@ -150,6 +150,7 @@ class ReachPages:
             curve=totals and [(f"{date.fromisoformat(at):%d/%m}", n) for at, n in totals.curve],
             p50=totals and lasted(totals.p50),
             p95=totals and lasted(totals.p95),
+            p95_call=totals and totals.p95_call is not None and lasted(totals.p95_call),
             acts=self._acts(request.user, incident),
             to_inform_url=f"{people}?etat={TO_INFORM_LIST}",
         )

@@ -257,15 +257,24 @@ def test_another_version_meanwhile_stops_the_printing(cast, ledger, monkeypatch)
     )
 
 
+def test_letters_cost_the_same_for_many(ledger, cast, version, django_assert_num_queries):
+    print_letters(ledger, cast.courriers, unread_days=0)
+    rows = list(Dispatch.objects.select_related("person__member", "person__ayant_droit"))
+    told = notices.facts_of(version)
+    # members · digests and rows of adults · adults · their day of age · minors · minors' exposure ·
+    # contracts
+    for some in (rows, [rows[0], rows[-1]]):
+        with django_assert_num_queries(8):
+            reach_letters.letters_of(some, version, told)
+
+
 def test_the_same_letters_give_the_same_bytes(cast, ledger, version):
     print_letters(ledger, cast.courriers)
-    rows = Dispatch.objects.select_related("person__member", "person__ayant_droit")
+    rows = list(Dispatch.objects.select_related("person__member", "person__ayant_droit"))
     told = notices.facts_of(version)
 
     def made():
-        people = reach_letters._told([row.person for row in rows], version, told)
-        letters = [reach_letters.letter(row, version, told, people[row.person_id]) for row in rows]
-        return letter_pages.render_long(letters)[0]
+        return letter_pages.render_long(reach_letters.letters_of(rows, version, told))[0]
 
     assert made() == made()
 
@@ -288,23 +297,24 @@ def test_a_letter_tells_what_article_34_asks_for_and_to_each_what_is_exposed_of_
     letter = printed["César Orsini"]
     for said in (
         "Ce qui s'est passé",
-        "Conséquences probables",
-        "Ce que vous pouvez faire",
+        "Ce qui pourrait arriver",
+        "Ce que vous devez faire",
         "Ce qui a été fait",
+        "Qui appeler, à qui écrire",
         "dpo@mutuelle-du-rivage.example",
-        "numéro de sécurité sociale",
+        "02 61 91 00 10",  # the phone of his contract
+        "Numéro de sécurité sociale",
     ):
         assert said in letter
     assert "180062A" not in letter
-    # the window of the attack stands only where something of this person is exposed
-    assert "Chez Viamedis, attaqué" in printed["César Orsini"]
-    assert "Chez Almerys, attaqué" not in printed["César Orsini"]
-    assert "Chez Almerys, attaqué" in printed["Bianca Santoni"]
-    assert "Chez Viamedis, attaqué" not in printed["Bianca Santoni"]
+    assert "exposée chez Viamedis." in printed["César Orsini"]
+    assert "Almerys gérait" not in printed["César Orsini"]
+    assert "exposée chez Almerys." in printed["Bianca Santoni"]
+    assert "Viamedis ne gérait" not in printed["Bianca Santoni"]
     # a member is told of his children, an adult of himself
     assert "Vous, Apolline et Adèle" in printed["Antoine Kervella"]
     assert "Aurélie" not in printed["Antoine Kervella"]
-    assert "Ce qui est exposé : Vous" in printed["Aurélie Kervella"]
+    assert "Vos données Vous : Une partie de vos données" in printed["Aurélie Kervella"]
     assert "Antoine" not in printed["Aurélie Kervella"]
     # an adult gets it at his own address, else at that of his member
     assert "8 rue du Phare 56100 LORIENT" in printed["Émile Garnier"]
