@@ -96,7 +96,10 @@ def copied(folder):
         cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
         for table in TABLES:
             start = time.perf_counter()
-            with (folder / table).open("rb") as file, cursor.copy(f"COPY {table} FROM STDIN") as into:
+            with (
+                (folder / table).open("rb") as file,
+                cursor.copy(f"COPY {table} FROM STDIN") as into,
+            ):
                 while block := file.read(1 << 16):
                     into.write(block)
             seconds += time.perf_counter() - start

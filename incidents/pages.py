@@ -198,11 +198,15 @@ def personal(
     *,
     audience: Audience | None = None,
     showing: Showing | None = None,
+    updates: list[Update] | None = None,
 ) -> Page:
-    """What the people of `membership` read: the exposure of each, and the phone of their contract."""
+    """What the people of `membership` read: the exposure of each, and the phone of their contract.
+
+    No statement when `updates` are given: those of the incident, read once for many people.
+    """
     read = showing.read if showing else None
     return Page(
-        **_common(version, facts, updates_of(version.incident)),
+        **_common(version, facts, updates_of(version.incident) if updates is None else updates),
         audience=audience or audience_of(membership),
         contacts=_contacts(facts, membership.contract),
         groups=_groups(people),
@@ -257,15 +261,15 @@ def _target(target: TargetFacts) -> TargetView:
 
 def _groups(people: list[PersonExposure]) -> list[GroupView]:
     """In the order of the first of each group; the member is always first of his own."""
-    groups: list[tuple[list[OperatorView], list[PersonExposure]]] = []
+    found: list[tuple[list[OperatorView], list[PersonExposure]]] = []
     for person in people:
         answers = [_operator(exposure) for exposure in person.operators]
-        alike = next((together for known, together in groups if known == answers), None)
+        alike = next((together for known, together in found if known == answers), None)
         if alike is None:
-            groups.append((answers, [person]))
+            found.append((answers, [person]))
         else:
             alike.append(person)
-    return [_group(together, answers) for answers, together in groups]
+    return [_group(together, answers) for answers, together in found]
 
 
 def _group(people: list[PersonExposure], operators: list[OperatorView]) -> GroupView:

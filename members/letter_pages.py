@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
 from members.days import day
@@ -42,19 +43,107 @@ class Letter:
     valid_through: date
 
 
+@dataclass(frozen=True)
+class LongLetter:
+    """A letter without code, on as many pages as its words need.
+
+    `blocks`: (« title », « text » or « item », words) in the order of the page. `reference` stands in the
+    window too, so that whoever gets the envelope back need not open it.
+    """
+
+    civility: str
+    name: str
+    address: str
+    town: str
+    reference: str
+    made_on: date
+    subject: str
+    blocks: tuple[tuple[str, str], ...]
+
+
 def render(letters: list[Letter]) -> bytes:
     """One PDF, a page each, in this order."""
-    register_fonts()
     stream = BytesIO()
-    canvas = Canvas(stream, pagesize=A4, pageCompression=1, lang="fr-FR")
-    canvas.setTitle(_("Courriers de la Mutuelle du Rivage"))
-    canvas.setAuthor(_("Mutuelle du Rivage"))
-    canvas.setViewerPreference("DisplayDocTitle", "true")
+    canvas = _canvas(stream)
     for letter in letters:
         _page(canvas, letter)
         canvas.showPage()
     canvas.save()
     return stream.getvalue()
+
+
+def render_long(letters: list[LongLetter]) -> tuple[bytes, list[int]]:
+    """One PDF with these letters in this order, and how many pages each takes.
+
+    The same letters give the same bytes.
+    """
+    stream = BytesIO()
+    canvas = _canvas(stream, invariant=1)
+    pages = [_pages(canvas, letter) for letter in letters]
+    canvas.save()
+    return stream.getvalue(), pages
+
+
+def _canvas(stream: BytesIO, **options) -> Canvas:
+    register_fonts()
+    canvas = Canvas(stream, pagesize=A4, pageCompression=1, lang="fr-FR", **options)
+    canvas.setTitle(_("Courriers de la Mutuelle du Rivage"))
+    canvas.setAuthor(_("Mutuelle du Rivage"))
+    canvas.setViewerPreference("DisplayDocTitle", "true")
+    return canvas
+
+
+FIRST_TOP, TOP, BOTTOM = 105, 25, 272
+STYLES = {  # space above, indent, font, size
+    "title": (4, 0, BOLD, 11),
+    "text": (2, 0, PLAIN, 10.5),
+    "item": (1.2, 5, PLAIN, 10.5),
+}
+LONG_LINE = 5
+
+
+def _pages(canvas: Canvas, letter: LongLetter) -> int:
+    pages = _laid_out(letter)
+    for number, lines in enumerate(pages, start=1):
+        if number == 1:
+            _write(canvas, LEFT, 22, _("Mutuelle du Rivage"), BOLD, 15)
+            if letter.reference:
+                reference = _("Réf. %(reference)s") % {"reference": letter.reference}
+                _write(canvas, ADDRESS_LEFT, ADDRESS_TOP - 5, reference, PLAIN, 8)
+            _address(canvas, letter)
+        for y, indent, text, font, size in lines:
+            _write(canvas, LEFT + indent, y, text, font, size)
+        told = {"reference": letter.reference, "page": number, "pages": len(pages)}
+        foot = _("%(reference)s   page %(page)d sur %(pages)d") % told
+        _write(canvas, LEFT, 285, foot.strip(), PLAIN, 8)
+        canvas.showPage()
+    return len(pages)
+
+
+def _laid_out(letter: LongLetter) -> list[list[tuple]]:
+    """The lines of each page: (y, indent, text, font, size). A title stays with what it heads."""
+    blocks = [
+        ("text", _("Le %(day)s") % {"day": day(letter.made_on)}),
+        ("title", letter.subject),
+        ("text", f"{letter.civility or _('Madame, Monsieur')},"),
+        *letter.blocks,
+        ("text", _("La Mutuelle du Rivage")),
+    ]
+    pages, y = [[]], FIRST_TOP
+    for style, words in blocks:
+        above, indent, font, size = STYLES[style]
+        lines = simpleSplit(printable(words, font), font, size, (160 - indent) * mm)
+        y += above
+        for number, line in enumerate(lines):
+            needed = 2 * LONG_LINE if style == "title" and number == 0 else 0
+            if y + needed > BOTTOM:
+                pages.append([])
+                y = TOP
+            text = f"\u2013 {line}" if style == "item" and number == 0 else line
+            shift = indent - 3.5 if style == "item" and number == 0 else indent
+            pages[-1].append((y, shift, text, font, size))
+            y += LONG_LINE
+    return pages
 
 
 def _page(canvas: Canvas, letter: Letter) -> None:
@@ -89,7 +178,7 @@ def _page(canvas: Canvas, letter: Letter) -> None:
     _paragraph(canvas, y + 5, _("La Mutuelle du Rivage"))
 
 
-def _address(canvas: Canvas, letter: Letter) -> None:
+def _address(canvas: Canvas, letter: Letter | LongLetter) -> None:
     street = wrap(letter.address, ADDRESS_WIDTH)[:3]
     name = f"{letter.civility} {letter.name}".strip()
     lines = [*wrap(name, ADDRESS_WIDTH)[:2], *street, letter.town.upper()]

@@ -119,6 +119,14 @@ LABELS = {
     "filing.struck": _("Dépôt auprès d'une autorité rayé"),
     "regime.changed": _("Délai interne changé"),
     "attestation.issued": _("Attestation établie"),
+    "incident.reach_filled": _("Registre des personnes à informer actualisé"),
+    "incident.mails_queued": _("E-mails d'un incident mis en file"),
+    "incident.letters_printed": _("Courriers d'un incident imprimés"),
+    "incident.letters_returned": _("Courriers d'un incident revenus"),
+    "incident.unreachable": _("Personne déclarée injoignable"),
+    "incident.unreachable_by_group": _("Groupe de personnes déclaré injoignable"),
+    "incident.reachable_again": _("Personne de nouveau joignable"),
+    "incident.employers_notices_made": _("Avis aux employeurs produits"),
 }
 
 

@@ -384,6 +384,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute=17),
         "options": {"expires": 1800},
     },
+    "settle what was sent": {
+        "task": "portal.tasks.settle_what_was_sent",
+        "schedule": crontab(minute=2),
+        "options": {"expires": 1800},
+    },
+    "refresh the ledgers of live incidents": {
+        "task": "portal.tasks.refresh_ledgers",
+        "schedule": crontab(hour=2, minute=47),
+        "options": {"expires": 36_000},
+    },
     "purge limits": {
         "task": "members.tasks.purge_limits",
         "schedule": crontab(minute=27),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from incidents import notices, reminders
+from incidents import notices, reach, reminders
 from members import contacts
 
 
@@ -19,3 +19,13 @@ def remind_of_deadlines() -> None:
 @shared_task
 def publish_due_versions() -> None:
     notices.publish_due()
+
+
+@shared_task
+def settle_what_was_sent() -> None:
+    reach.settle()
+
+
+@shared_task
+def refresh_ledgers() -> None:
+    reach.refresh_live()

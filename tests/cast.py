@@ -8,16 +8,26 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from incidents import reach
 from incidents.models import Incident, Regime
+from incidents.models.reach import Unreachable
 from members.models import Member, User
 from portal import roles
 from portal.demo import incident as february
 from portal.demo import people
 
-__all__ = ["as_member", "as_staff", "cast", "colleague", "february_2024"]
+__all__ = [
+    "as_member",
+    "as_staff",
+    "cast",
+    "colleague",
+    "february_2024",
+    "nobody_left_to_inform",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Cast:
     support: User
     auteur: User
     approbateur: User
+    courriers: User
 
 
 @pytest.fixture
@@ -78,6 +89,17 @@ def colleague(db):
         return user
 
     return make
+
+
+def nobody_left_to_inform(incident: Incident) -> Incident:
+    """The incident, its ledger filled, everybody in it known as unreachable: it may be closed."""
+    reach.fill(incident)
+    incident.reach.update(
+        unreachable=Unreachable.OTHER,
+        unreachable_note="Pour la suite de l'essai",
+        unreachable_at=timezone.now(),
+    )
+    return incident
 
 
 @pytest.fixture

@@ -5,18 +5,20 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import clocks, lifecycle
+from incidents import clocks, lifecycle, reach
 from incidents.admin.evidence import EvidencePages
 from incidents.admin.filing import FilingPages
 from incidents.admin.intake import IntakePages
 from incidents.admin.lines import lines
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
+from incidents.admin.reach import ReachPages
 from incidents.admin.timeline import TimelinePages
 from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
 from incidents.models.claim import ClaimState, Confidence
@@ -96,6 +98,7 @@ class IncidentAdmin(
     EvidencePages,
     FilingPages,
     TimelinePages,
+    ReachPages,
     admin.ModelAdmin,
 ):
     """What is known of an incident now. Members read the published versions, which this never changes."""
@@ -194,9 +197,29 @@ class IncidentAdmin(
             title=_("Clore l'incident"),
             text=_("Ses pages restent lisibles. Plus personne n'est interrompu à sa connexion."),
             act=lambda data: lifecycle.close(incident, by=request.user, request=request),
-            refusals={lifecycle.NotLive: _("Seul un incident en cours peut être clos.")},
+            refusals={
+                lifecycle.NotLive: _("Seul un incident en cours peut être clos."),
+                reach.NotCounted: _(
+                    "Actualisez d'abord le registre des personnes à informer. "
+                    "Il a plus d'un jour, ou ne suit pas la version en vigueur."
+                ),
+                reach.NotAllInformed: lambda refusal: _left(incident, refusal.left),
+            },
             done=_("L'incident est clos."),
         )
+
+
+def _left(incident: Incident, count: int) -> str:
+    """Why an incident stays open, and where to see who is left."""
+    people = reverse("admin:incidents_incident_reach_people", args=[incident.pk])
+    words = ngettext(
+        "%(count)d personne n'est ni informée, ni déclarée injoignable.",
+        "%(count)d personnes ne sont ni informées, ni déclarées injoignables.",
+        count,
+    )
+    return format_html(
+        '{} <a href="{}">{}</a>', words % {"count": count}, people, _("Voir la liste")
+    )
 
 
 class ClaimsForm(forms.Form):

@@ -46,7 +46,7 @@ class Moves:
         title: str,
         text: str,
         act: Callable[[dict], Model | None],
-        refusals: dict[type[Exception], str],
+        refusals: dict[type[Exception], str | Callable[[Exception], str]],
         done: str,
         form: type[forms.Form] = forms.Form,
         gaps: list[Gap] = (),
@@ -59,7 +59,8 @@ class Moves:
             try:
                 obj = act(filled.cleaned_data) or obj
             except tuple(refusals) as refusal:
-                messages.error(request, refusals[type(refusal)])
+                words = refusals[type(refusal)]
+                messages.error(request, words(refusal) if callable(words) else words)
             else:
                 messages.success(request, done)
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", obj.pk)

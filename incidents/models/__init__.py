@@ -6,19 +6,23 @@ from incidents.models.evidence import Evidence
 from incidents.models.filing import Classification, Filing, Reminder
 from incidents.models.incident import ContractScope, Incident, ServiceStatus, Step, Target
 from incidents.models.notice import NoticeVersion
+from incidents.models.reach import Census, Dispatch, Reach
 from incidents.models.regime import Regime
 
 __all__ = [
     "Acknowledgement",
     "Attestation",
     "Call",
+    "Census",
     "Claim",
     "Classification",
     "ContractScope",
+    "Dispatch",
     "Evidence",
     "Filing",
     "Incident",
     "NoticeVersion",
+    "Reach",
     "Regime",
     "Reminder",
     "ServiceStatus",

@@ -36,6 +36,7 @@ SUBJECTS = {
     "deadline": _("Échéance d'un incident à suivre"),
     "blocked": _("Votre espace est protégé"),
     "version_held_back": _("Une version programmée n'a pas paru"),
+    "incident": _("Un incident vous concerne : connectez-vous à votre espace"),
 }
 
 
@@ -49,6 +50,7 @@ def body(mail: Mail) -> str:
         **mail.facts,
         "link": links.url(mail.link) if mail.link else "",
         "not_me": links.url(mail.not_me) if mail.not_me else "",
+        "site": settings.PUBLIC_URL.partition("://")[2],
         "forgotten": settings.PUBLIC_URL + reverse("password_forgotten"),
     }
     text = render_to_string(f"mail/{mail.kind}.txt", {"facts": facts}).strip()

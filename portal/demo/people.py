@@ -417,6 +417,13 @@ STAFF = (
         "Incidents : approuve et publie ce qu'un autre a écrit.",
         "2233445566778899aabbccddeeff001122334455",
     ),
+    Staff(
+        "courriers",
+        "Camille Ollivier",
+        roles.LETTERS,
+        "Courriers : imprime, et classe ceux qui reviennent.",
+        "33445566778899aabbccddeeff00112233445566",
+    ),
 )
 
 

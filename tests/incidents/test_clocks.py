@@ -20,6 +20,7 @@ from incidents.models import Call, Classification, Filing, Incident, Regime, Rem
 from members.models import AuditEvent, Mail, Operator
 from members.models.written_once import WrittenOnce
 from portal import roles
+from tests.cast import nobody_left_to_inform
 from tests.incidents.test_desk import at, text
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -682,7 +683,7 @@ def test_only_a_house_rule_is_set_and_only_by_the_dpo(as_staff, auteur, dpo):
 
 
 def test_clocks_run_on_when_the_incident_is_closed(february_2024, cast, as_staff):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     browser = as_staff(cast.auteur)
     assert browser.get(at("incident_file", february_2024)).status_code == 200
     assert browser.get(at("incident_call", february_2024)).url == at("incident_choose")

@@ -16,6 +16,7 @@ from incidents.models import Acknowledgement, Claim, Incident, NoticeVersion
 from members.models import AuditEvent
 from members.models.category import DataCategory
 from portal.demo.incident import NOTICE, WINDOW_SOURCE
+from tests.cast import nobody_left_to_inform
 from tests.forms import typed, untouched
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
@@ -116,7 +117,7 @@ def test_from_the_first_call_to_the_banner(client, as_staff, cast, desk):
         "incident.version_submitted",
         "incident.version_published",
     ]
-    browser.post(at("incident_close", incident))
+    browser.post(at("incident_close", nobody_left_to_inform(incident)))
     incident.refresh_from_db()
     assert incident.is_closed
 
@@ -274,7 +275,7 @@ def test_only_who_writes_incidents_enters_claims(as_staff, cast, almerys, who):
 
 
 def test_nobody_adds_claims_to_a_closed_incident(as_staff, cast, almerys, february_2024):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     assert as_staff(cast.auteur).get(at("target_claims", almerys)).status_code == 403
 
 

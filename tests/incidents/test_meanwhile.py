@@ -15,6 +15,7 @@ from incidents.admin.notice import NoticeVersionAdmin
 from incidents.models import Claim, Incident, NoticeVersion
 from members.models import AuditEvent
 from portal.demo.incident import NOTICE
+from tests.cast import nobody_left_to_inform
 from tests.forms import typed
 from tests.incidents.test_desk import incident_page, inline, nir, save_target
 from tests.incidents.test_notices import draft  # noqa: F401 - fixture
@@ -74,7 +75,10 @@ def prepared(cast):
 
 
 def test_saving_an_incident_never_undoes_a_closing(as_staff, cast, february_2024, between):
-    between(IncidentAdmin, lambda: lifecycle.close(february_2024, by=cast.approbateur))
+    between(
+        IncidentAdmin,
+        lambda: lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur),
+    )
     page = incident_page(
         february_2024, **{"title": "Autre", "targets-0-window_source": "Un courriel"}
     )
@@ -107,7 +111,10 @@ def test_a_reference_that_members_have_just_seen_stays(as_staff, cast, prepared,
 def test_nothing_is_claimed_of_an_incident_that_was_just_closed(
     as_staff, cast, february_2024, between
 ):
-    between(TargetAdmin, lambda: lifecycle.close(february_2024, by=cast.approbateur))
+    between(
+        TargetAdmin,
+        lambda: lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur),
+    )
     claims = Claim.objects.count()
     target = february_2024.targets.first()
     answer = save_target(as_staff(cast.auteur), target, nir("en_verification"))

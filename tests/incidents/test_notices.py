@@ -19,6 +19,7 @@ from members.models.written_once import WrittenOnce
 from portal.demo import incident as february
 from portal.demo import people
 from portal.demo.incident import NOTICE
+from tests.cast import nobody_left_to_inform
 from tests.incidents.embedded import embedded_database
 
 
@@ -153,7 +154,7 @@ def test_what_became_incomplete_is_not_published(cast, submitted):
 
 
 def test_nothing_is_published_about_a_closed_incident(cast, submitted):
-    lifecycle.close(submitted.incident, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(submitted.incident), by=cast.approbateur)
     with pytest.raises(notices.TooLate):
         notices.publish(submitted, by=cast.approbateur)
 
@@ -532,7 +533,7 @@ def test_the_same_claim_twice_is_said_once(cast, february_2024):
 
 
 def test_nothing_is_claimed_about_a_closed_incident(cast, february_2024):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     with pytest.raises(lifecycle.Moved):
         lifecycle.record_claim(
             february_2024.targets.first(),
@@ -559,7 +560,7 @@ def test_a_draft_that_is_given_up_leaves_room_for_another(cast, draft):
 
 
 def test_only_a_live_incident_can_be_closed(cast, february_2024):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     assert february_2024.is_closed
     with pytest.raises(lifecycle.NotLive):
-        lifecycle.close(february_2024, by=cast.approbateur)
+        lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from incidents import banners, cached, lifecycle, notices, pages
 from incidents.models import Acknowledgement, Incident
 from members.models import AuditEvent, Card, Delegation
+from tests.cast import nobody_left_to_inform
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 REFERENCE = "2024-02-tiers-payant"
@@ -324,7 +325,7 @@ def test_an_unknown_reference_is_not_found(as_member, client, cast, february_202
 
 def test_a_closed_incident_stays_readable_and_interrupts_nobody(as_member, cast, february_2024, rf):
     browser = as_member(cast.antoine)
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     banners.drop()
     assert browser.get(PAGE).status_code == 200
     assert browser.get(PUBLIC).status_code == 200
@@ -469,7 +470,7 @@ def test_landing_costs_one_statement_with_an_incident_and_none_without(
     banners.current()
     with django_assert_num_queries(1):  # what he has acknowledged
         landing(rf, cast.antoine)
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     banners.drop()
     banners.current()
     with django_assert_num_queries(0):

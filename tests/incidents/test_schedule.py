@@ -14,6 +14,7 @@ from django.utils.html import strip_tags
 from incidents import banners, facts, lifecycle, notices
 from incidents.models import NoticeVersion
 from members.models import AuditEvent, Mail, User
+from tests.cast import nobody_left_to_inform
 from tests.forms import untouched
 from tests.incidents.test_notices import draft, refused  # noqa: F401 - fixtures
 
@@ -110,7 +111,7 @@ def test_facts_that_changed_since_the_approval_hold_it_back_and_both_are_told(ca
 
 
 def test_a_closed_incident_holds_back_what_was_to_come(cast, scheduled):
-    lifecycle.close(scheduled.incident, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(scheduled.incident), by=cast.approbateur)
     with time_machine.travel(timezone.now() + HOUR):
         assert notices.publish_due() == 0
     assert states(scheduled) == "submitted"

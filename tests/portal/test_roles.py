@@ -41,6 +41,20 @@ MATRIX = {
     "incidents.close_incident": {roles.APPROVAL},
     "incidents.preview_noticeversion": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.override_noticeversion": {roles.ADMINISTRATION},
+    "incidents.view_reach": {
+        roles.SUPPORT,
+        roles.LEAD,
+        roles.LETTERS,
+        roles.WRITING,
+        roles.APPROVAL,
+        roles.DPO,
+    },
+    "incidents.refresh_reach": {roles.LETTERS, roles.WRITING},
+    "incidents.mail_reach": {roles.WRITING},
+    "incidents.print_reach": {roles.LETTERS},
+    "incidents.excuse_reach": {roles.LETTERS},
+    "incidents.tell_employers": {roles.WRITING},
+    "incidents.change_reach": set(),
     "incidents.delete_incident": set(),
     "incidents.view_call": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.add_call": {roles.WRITING},
@@ -73,6 +87,7 @@ def test_nobody_holds_a_right_twice_or_one_that_does_not_exist(db):
 def test_no_role_writes_what_machines_write(db):
     machines = ("auditevent", "auditlink", "smsmessage", "mail", "acknowledgement", "challenge")
     machines += ("decompte", "decompteline", "card")
+    machines += ("dispatch", "census")
     for names in roles.ROLES.values():
         for name in names:
             verb, _underscore, model = name.split(".")[1].partition("_")

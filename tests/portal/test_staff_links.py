@@ -90,7 +90,7 @@ def test_no_link_is_refused_to_the_agent_who_reads_it(as_staff, as_member, cast,
     assert not {address: status for address, status in seen.items() if status in (403, 404, 500)}
 
 
-@pytest.fixture(params=["support", "auteur", "approbateur"])
+@pytest.fixture(params=["support", "auteur", "approbateur", "courriers"])
 def role(request):
     return request.param
 

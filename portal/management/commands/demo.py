@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from incidents import reach
 from members.models import User
 from portal.demo import incident, people
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
                 author=User.objects.get(identifiant="auteur"),
                 approver=User.objects.get(identifiant="approbateur"),
             )
+            reach.fill(loaded)
         if options["json"]:
             told = {"incident": loaded.reference, "accounts": [asdict(one) for one in accounts]}
             self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0012_plans_guarantees_and_decomptes'),
+        ('members', '0011_plans_guarantees_and_decomptes'),
     ]
 
     operations = [
