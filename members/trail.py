@@ -113,6 +113,9 @@ LABELS = {
     "filing.recorded": _("Dépôt auprès d'une autorité saisi"),
     "filing.struck": _("Dépôt auprès d'une autorité rayé"),
     "regime.changed": _("Délai interne changé"),
+    "incident.audience_counted": _("Personnes concernées comptées"),
+    "incident.audience_exported": _("Comptes des personnes concernées exportés"),
+    "incident.audience_searched": _("Personne cherchée parmi celles d'un incident"),
 }
 
 
