@@ -7,4 +7,5 @@ class IncidentsConfig(AppConfig):
     verbose_name = _("Incidents")
 
     def ready(self):
-        from incidents import employers, reach, reach_letters, reach_mails  # noqa: F401, kinds of work
+        # they register their kinds of work
+        from incidents import counting, employers, reach, reach_letters, reach_mails  # noqa: F401

@@ -127,6 +127,9 @@ LABELS = {
     "incident.unreachable_by_group": _("Groupe de personnes déclaré injoignable"),
     "incident.reachable_again": _("Personne de nouveau joignable"),
     "incident.employers_notices_made": _("Avis aux employeurs produits"),
+    "incident.audience_counted": _("Personnes concernées comptées"),
+    "incident.audience_exported": _("Comptes des personnes concernées exportés"),
+    "incident.audience_searched": _("Personne cherchée parmi celles d'un incident"),
 }
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import clocks, lifecycle, reach
+from incidents.admin.audience import AudiencePages
 from incidents.admin.evidence import EvidencePages
 from incidents.admin.filing import FilingPages
 from incidents.admin.intake import IntakePages
@@ -20,7 +21,15 @@ from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
 from incidents.admin.reach import ReachPages
 from incidents.admin.timeline import TimelinePages
-from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
+from incidents.models import (
+    Claim,
+    ContractScope,
+    DomainScope,
+    Incident,
+    ServiceStatus,
+    Step,
+    Target,
+)
 from incidents.models.claim import ClaimState, Confidence
 from incidents.models.incident import IncidentState
 from members import audit
@@ -89,6 +98,12 @@ class ScopeInline(admin.TabularInline):
     autocomplete_fields = ["contract"]
 
 
+class DomainScopeInline(admin.TabularInline):
+    model = DomainScope
+    form = CellForm
+    extra = 0
+
+
 @admin.register(Incident)
 class IncidentAdmin(
     Meanwhile,
@@ -99,6 +114,7 @@ class IncidentAdmin(
     FilingPages,
     TimelinePages,
     ReachPages,
+    AudiencePages,
     admin.ModelAdmin,
 ):
     """What is known of an incident now. Members read the published versions, which this never changes."""
@@ -120,7 +136,7 @@ class IncidentAdmin(
             {"fields": ["state", "opened_by", "created_at", "closed_at"]},
         ),
     ]
-    inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
+    inlines = [TargetInline, StepInline, ServiceInline, ScopeInline, DomainScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
     change_list_template = "admin/incidents/incident/change_list.html"
     refusals = {lifecycle.Moved: MOVED}
@@ -152,6 +168,7 @@ class IncidentAdmin(
         close = self.admin_site.admin_view(self.close)
         return [
             path("<path:object_id>/clore/", close, name="incidents_incident_close"),
+            *self.audience_urls(),
             *super().get_urls(),
         ]
 

@@ -15,7 +15,14 @@ from portal.demo.people import ALMERYS, CAST, EXPOSED, VIAMEDIS
 
 REFERENCE = "2024-02-tiers-payant"
 AS_OF = date(2026, 6, 1)
-KINDS = ["adherents", "ayants_droit_majeurs", "ayants_droit_mineurs", "anciens_adherents"]
+KINDS = [
+    "adherents",
+    "ayants_droit_majeurs",
+    "ayants_droit_mineurs",
+    "anciens_adherents",
+    "sans_compte",
+    "sans_telephone",
+]
 
 
 @pytest.fixture
@@ -29,21 +36,31 @@ def by_operator(counted):
 
 def test_the_cast_is_counted_by_kind_and_operator(told):
     counted = audience.count(told, AS_OF)
-    # Antoine, Gwenaëlle, Gilles, Simone, Paulin; Aurélie and Émile; the twins and Gabin; César
+    # Antoine, Gwenaëlle, Gilles, Simone, Paulin; Aurélie and Émile; the twins and Gabin; César, who has
+    # neither account nor phone; Paulin has no phone
     assert by_operator(counted) == {
         VIAMEDIS: {
             "adherents": 5,
             "ayants_droit_majeurs": 2,
             "ayants_droit_mineurs": 3,
             "anciens_adherents": 1,
+            "sans_compte": 1,
+            "sans_telephone": 2,
         },
-        ALMERYS: {"adherents": 6, "ayants_droit_majeurs": 2, "ayants_droit_mineurs": 3},
+        ALMERYS: {
+            "adherents": 6,
+            "ayants_droit_majeurs": 2,
+            "ayants_droit_mineurs": 3,
+            "sans_telephone": 1,
+        },
     }
     assert dict(counted.totals) == {
         "adherents": 6,
         "ayants_droit_majeurs": 2,
         "ayants_droit_mineurs": 3,
         "anciens_adherents": 1,
+        "sans_compte": 1,
+        "sans_telephone": 2,
     }
 
 
@@ -83,7 +100,8 @@ def test_one_person_answers_as_everybody_is_counted(told):
         for person in exposure.of_member(member, told):
             if person.state != "ecartee":
                 concerned.add(person.name)
-    assert len(concerned) == sum(audience.count(told, AS_OF).totals.values())
+    totals = audience.count(told, AS_OF).totals
+    assert len(concerned) == sum(totals[kind] for kind in audience.CAPACITIES)
 
 
 def test_several_holdings_of_a_contract_count_nobody_twice(told):

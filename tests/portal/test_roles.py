@@ -55,6 +55,16 @@ MATRIX = {
     "incidents.excuse_reach": {roles.LETTERS},
     "incidents.tell_employers": {roles.WRITING},
     "incidents.change_reach": set(),
+    "incidents.view_audiencecount": {
+        roles.SUPPORT,
+        roles.LEAD,
+        roles.WRITING,
+        roles.APPROVAL,
+        roles.DPO,
+        roles.AUDIT,
+    },
+    "incidents.count_audience": {roles.WRITING, roles.APPROVAL, roles.DPO},
+    "incidents.search_audience": {roles.SUPPORT, roles.LEAD, roles.DPO},
     "incidents.delete_incident": set(),
     "incidents.view_call": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.add_call": {roles.WRITING},
@@ -88,6 +98,7 @@ def test_no_role_writes_what_machines_write(db):
     machines = ("auditevent", "auditlink", "smsmessage", "mail", "acknowledgement", "challenge")
     machines += ("decompte", "decompteline", "card")
     machines += ("dispatch", "census")
+    machines += ("audiencecount",)
     for names in roles.ROLES.values():
         for name in names:
             verb, _underscore, model = name.split(".")[1].partition("_")
