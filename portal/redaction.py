@@ -1,7 +1,7 @@
 """Log lines without the tokens of our links: Django writes the path of whatever it refuses.
 
 A reset link that met a full gate (503) or a page without CSRF cookie (403) has not been used yet: who
-reads the logs could use it. Nor does a log hold the code of an attestation.
+reads the logs could use it. Nor does a log hold the code of an attestation or of a card.
 """
 
 import logging
@@ -11,8 +11,8 @@ import re
 # number or the dash: whatever stands around that many digits goes too.
 TOKEN = re.compile(r"/(\d+-)?(?:[^/\s]*[0-9a-f]{32}[^/\s]*|(?<=-)[0-9a-f]{8,})", re.IGNORECASE)
 
-# The address that the QR of an attestation leads to.
-CODE = re.compile(r"(/attestations/)[^/\s]+")
+# The addresses that the QR of an attestation and that of a card lead to.
+CODE = re.compile(r"(/(?:attestations|cartes|carte)/)[^/\s]+")
 
 
 class WithoutTokens(logging.Filter):

@@ -40,9 +40,18 @@ def test_nor_is_what_a_mail_program_made_of_it(mangled):
     assert "0a0a" not in printed("Gone: /alerte/%s/", mangled).lower()
 
 
-def test_the_code_of_an_attestation_is_not_in_the_log():
-    address = reverse("attestation_checked", args=["CDFG-HJKM-NPQR-TVWX"])
-    assert printed("%s: %s", "Too Many Requests", address) == "Too Many Requests: /attestations/…/"
+@pytest.mark.parametrize(
+    ("page", "safe"),
+    [
+        ("attestation_checked", "/attestations/…/"),
+        ("card_check", "/cartes/…/"),
+        ("past_card", "/espace/carte/…/"),
+        ("past_card_pdf", "/espace/carte/…"),
+    ],
+)
+def test_the_code_of_an_attestation_or_of_a_card_is_not_in_the_log(page, safe):
+    address = reverse(page, args=["CDFG-HJKM-NPQR-TVWX"])
+    assert printed("%s: %s", "Not Found", address) == f"Not Found: {safe}"
 
 
 def test_other_lines_stay_as_they_are():
