@@ -75,7 +75,13 @@ def judged(root: Root, facts: Facts) -> QuerySet:
         reason=Case(
             When(**{f"{root.adhesions}__start__isnull": True}, then=Value(Reason.SANS_ADHESION)),
             When(served__start__isnull=True, then=Value(Reason.JAMAIS_DELEGUE)),
-            *_outside_scope(f"{contract}__in", facts),
+            *_outside(contract, facts.included, facts.excluded, Reason.HORS_PERIMETRE),
+            *_outside(
+                "served__domain",
+                facts.included_domains,
+                facts.excluded_domains,
+                Reason.HORS_DOMAINE,
+            ),
             When(since__gt=F("attack_until"), then=Value(Reason.APRES_INCIDENT)),
             When(until__lt=F("since"), then=Value(Reason.NON_COUVERT)),
             When(served__end__isnull=True, then=Value(Reason.DELEGATION)),
@@ -111,12 +117,14 @@ def _before_the_attack(holding: str, facts: Facts) -> Q:
     return purged
 
 
-def _outside_scope(contract_in: str, facts: Facts) -> Iterable[When]:
-    outside = Value(Reason.HORS_PERIMETRE)
-    if facts.included:
-        yield When(~Q(**{contract_in: [contract.id for contract in facts.included]}), then=outside)
-    if facts.excluded:
-        yield When(Q(**{contract_in: [contract.id for contract in facts.excluded]}), then=outside)
+def _outside(path: str, included, excluded, reason: Reason) -> Iterable[When]:
+    """Rows that the scope leaves out by what `path` names. No domain is every domain: never outside."""
+    if included:
+        named = Q(**{f"{path}__isnull": False})
+        among = Q(**{f"{path}__in": [one.id for one in included]})
+        yield When(named & ~among, then=Value(reason))
+    if excluded:
+        yield When(Q(**{f"{path}__in": [one.id for one in excluded]}), then=Value(reason))
 
 
 # One member, at sign-in

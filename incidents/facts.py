@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from incidents.models import Incident
 from incidents.models.claim import Claim, ClaimState
-from incidents.models.incident import ContractScope
+from incidents.models.incident import ScopeRule
 from members.days import day
 from members.models.category import DataCategory, mask_of
 
@@ -103,6 +103,12 @@ class ContractFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainFacts:
+    id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContactFacts:
     dpo_name: str
     dpo_email: str
@@ -121,6 +127,8 @@ class Facts:
     services: tuple[ServiceFacts, ...] = ()
     included: tuple[ContractFacts, ...] = ()
     excluded: tuple[ContractFacts, ...] = ()
+    included_domains: tuple[DomainFacts, ...] = ()
+    excluded_domains: tuple[DomainFacts, ...] = ()
 
     def snapshot(self) -> dict[str, Any]:
         """The same facts as JSON values; `from_snapshot` reads them back."""
@@ -128,7 +136,7 @@ class Facts:
 
 
 def of(incident: Incident) -> Facts:
-    """The facts as the rows of `incident` say them now, in six statements."""
+    """The facts as the rows of `incident` say them now, in seven statements."""
     claims = Claim.objects.live().filter(target__incident=incident).order_by("target", "category")
     claims_by_target = {
         target: tuple(
@@ -139,7 +147,8 @@ def of(incident: Incident) -> Facts:
     }
     targets = list(incident.targets.select_related("operator"))
     operators = {target.pk: target.operator.code for target in targets}
-    scope = list(incident.scope.select_related("contract"))
+    contracts = list(incident.scope.select_related("contract"))
+    domains = list(incident.domain_scope.select_related("domain"))
     return Facts(
         reference=incident.reference,
         title=incident.title,
@@ -176,13 +185,15 @@ def of(incident: Incident) -> Facts:
             )
             for service in incident.services.select_related("domain")
         ),
-        included=_contracts(scope, ContractScope.Rule.INCLUDE),
-        excluded=_contracts(scope, ContractScope.Rule.EXCLUDE),
+        included=_contracts(contracts, ScopeRule.INCLUDE),
+        excluded=_contracts(contracts, ScopeRule.EXCLUDE),
+        included_domains=_domains(domains, ScopeRule.INCLUDE),
+        excluded_domains=_domains(domains, ScopeRule.EXCLUDE),
     )
 
 
 def from_snapshot(snapshot: dict[str, Any]) -> Facts:
-    """The facts that a publication froze."""
+    """The facts that a publication froze. Older ones say nothing of care domains: all are concerned."""
     return Facts(
         reference=snapshot["reference"],
         title=snapshot["title"],
@@ -203,6 +214,8 @@ def from_snapshot(snapshot: dict[str, Any]) -> Facts:
         services=tuple(ServiceFacts(**service) for service in snapshot["services"]),
         included=tuple(ContractFacts(**contract) for contract in snapshot["included"]),
         excluded=tuple(ContractFacts(**contract) for contract in snapshot["excluded"]),
+        included_domains=_domains_of(snapshot, "included_domains"),
+        excluded_domains=_domains_of(snapshot, "excluded_domains"),
     )
 
 
@@ -210,6 +223,14 @@ def _contracts(scope, rule) -> tuple[ContractFacts, ...]:
     return tuple(
         ContractFacts(row.contract_id, row.contract.number) for row in scope if row.rule == rule
     )
+
+
+def _domains(scope, rule) -> tuple[DomainFacts, ...]:
+    return tuple(DomainFacts(row.domain_id, row.domain.label) for row in scope if row.rule == rule)
+
+
+def _domains_of(snapshot, key) -> tuple[DomainFacts, ...]:
+    return tuple(DomainFacts(**domain) for domain in snapshot.get(key, ()))
 
 
 def _with_iso_dates(value):

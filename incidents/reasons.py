@@ -21,6 +21,7 @@ class Reason(models.TextChoices):
     NON_DETENU = "non_detenu", gettext_lazy("données non détenues lors de l'incident")
     APRES_INCIDENT = "apres_incident", gettext_lazy("couverture ou gestion après l'incident")
     NON_COUVERT = "non_couvert", gettext_lazy("non couvert pendant la gestion")
+    HORS_DOMAINE = "hors_domaine", gettext_lazy("soins hors du périmètre")
     HORS_PERIMETRE = "hors_perimetre", gettext_lazy("contrat hors du périmètre")
     JAMAIS_DELEGUE = "jamais_delegue", gettext_lazy("contrat jamais confié à l'opérateur")
     SANS_ADHESION = "sans_adhesion", gettext_lazy("aucune adhésion")
@@ -68,6 +69,9 @@ _SENTENCES = {
     ),
     Reason.NON_COUVERT: gettext_lazy(
         "Cette personne n'était pas couverte pendant que %(operator)s gérait le contrat."
+    ),
+    Reason.HORS_DOMAINE: gettext_lazy(
+        "%(operator)s gérait pour ce contrat des soins que cet incident ne touche pas."
     ),
     Reason.HORS_PERIMETRE: gettext_lazy("Ce contrat n'entre pas dans cet incident."),
     Reason.JAMAIS_DELEGUE: gettext_lazy(

@@ -121,7 +121,7 @@ def _told(version: NoticeVersion, facts: Facts) -> dict[str, tuple[str, Said]]:
         )
     told["mesures"] = (_("Mesures prises"), [_step(step, names) for step in facts.steps])
     told["services"] = (_("État des services"), list(_services(facts)))
-    told["perimetre"] = (_("Contrats concernés"), list(_scope(facts)))
+    told["perimetre"] = (_("Contrats et soins concernés"), list(_scope(facts)))
     told["incident"] = (_("Incident et contacts"), list(_incident(facts)))
     return told
 
@@ -205,6 +205,12 @@ def _scope(facts: Facts):
         yield _("Compris"), contract.number
     for contract in facts.excluded:
         yield _("Exclu"), contract.number
+    if not facts.included_domains:
+        yield _("Domaine de soins compris"), _("tous les domaines")
+    for domain in facts.included_domains:
+        yield _("Domaine de soins compris"), domain.label
+    for domain in facts.excluded_domains:
+        yield _("Domaine de soins exclu"), domain.label
 
 
 def _incident(facts: Facts):

@@ -119,6 +119,9 @@ LABELS = {
     "filing.struck": _("Dépôt auprès d'une autorité rayé"),
     "regime.changed": _("Délai interne changé"),
     "attestation.issued": _("Attestation établie"),
+    "incident.audience_counted": _("Personnes concernées comptées"),
+    "incident.audience_exported": _("Comptes des personnes concernées exportés"),
+    "incident.audience_searched": _("Personne cherchée parmi celles d'un incident"),
 }
 
 

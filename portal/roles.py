@@ -7,7 +7,7 @@ from django.db.models import Q
 PEOPLE = ("member", "ayantdroit", "contract", "adhesion", "employer")
 PLANS = ("plan", "guarantee", "carddomain")
 OPERATORS = ("operator", "delegation", "holding", "caredomain")
-INCIDENT = ("incident", "target", "claim", "step", "servicestatus", "contractscope")
+INCIDENT = ("incident", "target", "claim", "step", "servicestatus", "contractscope", "domainscope")
 RECORDS = ("call", "evidence", "filing", "classification")  # what proves that deadlines were kept
 
 
@@ -32,6 +32,8 @@ _SUPPORT = [
     "members.end_sessions",
     "members.start_recovery",
     "members.view_as_member",
+    "incidents.view_audiencecount",
+    "incidents.search_audience",
 ]
 
 ROLES = {
@@ -47,9 +49,12 @@ ROLES = {
         *_may("view", "incidents", *RECORDS, "regime"),
         *_may("add", "incidents", *INCIDENT, *RECORDS, "noticeversion"),
         *_may("change", "incidents", "incident", "target", "step", "servicestatus"),
-        *_may("change", "incidents", "contractscope", "noticeversion"),
-        *_may("delete", "incidents", "target", "step", "servicestatus", "contractscope"),
+        *_may("change", "incidents", "contractscope", "domainscope", "noticeversion"),
+        *_may("delete", "incidents", "target", "step", "servicestatus"),
+        *_may("delete", "incidents", "contractscope", "domainscope"),
         *_may("preview", "incidents", "noticeversion"),
+        "incidents.view_audiencecount",
+        "incidents.count_audience",
     ],
     APPROVAL: [
         *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer"),
@@ -58,6 +63,8 @@ ROLES = {
         *_may("publish", "incidents", "noticeversion"),
         *_may("preview", "incidents", "noticeversion"),
         *_may("close", "incidents", "incident"),
+        "incidents.view_audiencecount",
+        "incidents.count_audience",
     ],
     # who answers to the regulator reads what was said and to whom, files, and keeps the evidence
     DPO: [
@@ -69,11 +76,14 @@ ROLES = {
         *_may("remove", "incidents", "evidence"),
         *_may("change", "incidents", "regime"),
         *_may("preview", "incidents", "noticeversion"),
+        "incidents.view_audiencecount",
+        "incidents.count_audience",
+        "incidents.search_audience",
     ],
     AUDIT: [
         *_may("view", "members", "auditevent"),
         *_may("export", "members", "auditevent"),
-        *_may("view", "incidents", *INCIDENT, "noticeversion"),
+        *_may("view", "incidents", *INCIDENT, "noticeversion", "audiencecount"),
     ],
     # accounts of colleagues, and nothing about members; two of them publish in an emergency, which
     # they read first

@@ -18,7 +18,15 @@ from incidents.admin.lines import lines
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
 from incidents.admin.timeline import TimelinePages
-from incidents.models import Claim, ContractScope, Incident, ServiceStatus, Step, Target
+from incidents.models import (
+    Claim,
+    ContractScope,
+    DomainScope,
+    Incident,
+    ServiceStatus,
+    Step,
+    Target,
+)
 from incidents.models.claim import ClaimState, Confidence
 from incidents.models.incident import IncidentState
 from members import audit
@@ -87,6 +95,12 @@ class ScopeInline(admin.TabularInline):
     autocomplete_fields = ["contract"]
 
 
+class DomainScopeInline(admin.TabularInline):
+    model = DomainScope
+    form = CellForm
+    extra = 0
+
+
 @admin.register(Incident)
 class IncidentAdmin(
     Meanwhile,
@@ -117,7 +131,7 @@ class IncidentAdmin(
             {"fields": ["state", "opened_by", "created_at", "closed_at"]},
         ),
     ]
-    inlines = [TargetInline, StepInline, ServiceInline, ScopeInline]
+    inlines = [TargetInline, StepInline, ServiceInline, ScopeInline, DomainScopeInline]
     change_form_template = "admin/incidents/incident/change_form.html"
     change_list_template = "admin/incidents/incident/change_list.html"
     refusals = {lifecycle.Moved: MOVED}

@@ -222,12 +222,15 @@ class ServiceStatus(models.Model):
         return f"{self.label} · {self.get_state_display()}"
 
 
+class ScopeRule(models.TextChoices):
+    INCLUDE = "include", _("compris")
+    EXCLUDE = "exclude", _("exclu")
+
+
 class ContractScope(models.Model):
     """Which contracts an incident concerns. Without any inclusion: all of them."""
 
-    class Rule(models.TextChoices):
-        INCLUDE = "include", _("compris")
-        EXCLUDE = "exclude", _("exclu")
+    Rule = ScopeRule
 
     incident = models.ForeignKey(
         Incident, on_delete=models.CASCADE, related_name="scope", verbose_name=_("incident")
@@ -235,11 +238,11 @@ class ContractScope(models.Model):
     contract = models.ForeignKey(
         "members.Contract", on_delete=models.PROTECT, related_name="+", verbose_name=_("contrat")
     )
-    rule = models.CharField(_("règle"), max_length=10, choices=Rule.choices)
+    rule = models.CharField(_("règle"), max_length=10, choices=ScopeRule.choices)
 
     class Meta:
         verbose_name = _("contrat du périmètre")
-        verbose_name_plural = _("périmètre")
+        verbose_name_plural = _("périmètre : contrats")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
@@ -249,3 +252,40 @@ class ContractScope(models.Model):
 
     def __str__(self):
         return f"{self.contract} · {self.get_rule_display()}"
+
+
+class DomainScope(models.Model):
+    """Which care domains an incident concerns. Without any inclusion: all of them.
+
+    It dismisses a delegation of one domain; one of every domain always serves some that is concerned.
+    """
+
+    Rule = ScopeRule
+
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="domain_scope", verbose_name=_("incident")
+    )
+    domain = models.ForeignKey(
+        "members.CareDomain",
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("domaine de soins"),
+    )
+    rule = models.CharField(_("règle"), max_length=10, choices=ScopeRule.choices)
+
+    class Meta:
+        verbose_name = _("domaine du périmètre")
+        verbose_name_plural = _("périmètre : domaines de soins")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "domain"], name="scope_domain_once_per_incident"
+            ),
+            models.CheckConstraint(
+                condition=Q(rule__in=[rule.value for rule in ScopeRule]),
+                name="scope_domain_rule_is_known",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.domain} · {self.get_rule_display()}"

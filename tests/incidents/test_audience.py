@@ -15,7 +15,8 @@ from portal.demo.people import ALMERYS, CAST, EXPOSED, VIAMEDIS
 
 REFERENCE = "2024-02-tiers-payant"
 AS_OF = date(2026, 6, 1)
-KINDS = ["adherents", "ayants_droit_majeurs", "ayants_droit_mineurs", "anciens_adherents"]
+CAPACITIES = ["adherents", "ayants_droit_majeurs", "ayants_droit_mineurs", "anciens_adherents"]
+KINDS = [*CAPACITIES, "sans_compte", "sans_telephone"]
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def by_operator(counted):
 
 def test_the_cast_is_counted_by_kind_and_operator(told):
     counted = audience.count(told, AS_OF)
-    # Antoine, Gwenaëlle, Gilles, Simone, Paulin; Aurélie and Émile; the twins and Gabin; César
+    # Antoine, Gwenaëlle, Gilles, Simone, Paulin; Aurélie and Émile; the twins and Gabin; César, who has
+    # neither account nor phone; Paulin has no phone
     assert by_operator(counted) == {
         VIAMEDIS: {
             "adherents": 5,

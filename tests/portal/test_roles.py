@@ -41,6 +41,16 @@ MATRIX = {
     "incidents.close_incident": {roles.APPROVAL},
     "incidents.preview_noticeversion": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.override_noticeversion": {roles.ADMINISTRATION},
+    "incidents.view_audiencecount": {
+        roles.SUPPORT,
+        roles.LEAD,
+        roles.WRITING,
+        roles.APPROVAL,
+        roles.DPO,
+        roles.AUDIT,
+    },
+    "incidents.count_audience": {roles.WRITING, roles.APPROVAL, roles.DPO},
+    "incidents.search_audience": {roles.SUPPORT, roles.LEAD, roles.DPO},
     "incidents.delete_incident": set(),
     "incidents.view_call": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.add_call": {roles.WRITING},
@@ -73,6 +83,7 @@ def test_nobody_holds_a_right_twice_or_one_that_does_not_exist(db):
 def test_no_role_writes_what_machines_write(db):
     machines = ("auditevent", "auditlink", "smsmessage", "mail", "acknowledgement", "challenge")
     machines += ("decompte", "decompteline", "card")
+    machines += ("audiencecount",)
     for names in roles.ROLES.values():
         for name in names:
             verb, _underscore, model = name.split(".")[1].partition("_")
