@@ -2,9 +2,6 @@
 
 from django.db.models import Q, QuerySet
 
-from incidents import exposure
-from incidents.exposure import PersonExposure
-from incidents.facts import Facts
 from members.models import AyantDroit, Member
 
 SHOWN = 20  # more than these, and who looks types more letters
@@ -44,8 +41,3 @@ def _named(text: str) -> Q:
 
 def _last_name(text: str) -> Q:
     return Q(birth_name__istartswith=text) | Q(usage_name__istartswith=text)
-
-
-def answer(member: Member, facts: Facts) -> list[PersonExposure]:
-    """The member and his ayants droit, each with every attacked operator, and why. Two statements."""
-    return exposure.of_member(member, facts)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import clocks, lifecycle
+from incidents.admin.audience import AudiencePages
 from incidents.admin.evidence import EvidencePages
 from incidents.admin.filing import FilingPages
 from incidents.admin.intake import IntakePages
@@ -110,6 +111,7 @@ class IncidentAdmin(
     EvidencePages,
     FilingPages,
     TimelinePages,
+    AudiencePages,
     admin.ModelAdmin,
 ):
     """What is known of an incident now. Members read the published versions, which this never changes."""
@@ -163,6 +165,7 @@ class IncidentAdmin(
         close = self.admin_site.admin_view(self.close)
         return [
             path("<path:object_id>/clore/", close, name="incidents_incident_close"),
+            *self.audience_urls(),
             *super().get_urls(),
         ]
 

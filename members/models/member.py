@@ -278,6 +278,10 @@ class AyantDroit(Period, Person):
                 violation_error_message=NEED_DIFFERENT_RANKS,
             ),
         ]
+        indexes = [
+            PrefixIndex(fields=["birth_name"], name="ayantdroit_by_birth_name"),
+            PrefixIndex(fields=["usage_name"], name="ayantdroit_by_usage_name"),
+        ]
 
     @property
     def kind_label(self) -> str:

@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 
 from incidents import exposure, facts
-from incidents.models import ContractScope
+from incidents.models import ContractScope, DomainScope
 from incidents.reasons import Reason
-from members.models import AyantDroit, Contract, Delegation, Holding, Operator
+from members.models import AyantDroit, CareDomain, Contract, Delegation, Holding, Operator
 from portal.demo.people import ALMERYS, EXPOSED, VIAMEDIS
 
 pytestmark = pytest.mark.django_db
@@ -256,6 +256,32 @@ def test_with_an_included_contract_every_other_one_is_outside(cast, february_202
     assert only(cast.denise, told)[VIAMEDIS].reason == Reason.HORS_PERIMETRE
 
 
+@pytest.mark.parametrize(
+    ("rule", "delegated", "reason"),
+    [
+        ("exclude", "OPTI", Reason.HORS_DOMAINE),
+        ("exclude", "DENT", Reason.DELEGATION),
+        ("exclude", None, Reason.DELEGATION),  # every domain: others than the one left out, too
+        ("include", "OPTI", Reason.DELEGATION),
+        ("include", "DENT", Reason.HORS_DOMAINE),
+        ("include", None, Reason.DELEGATION),
+    ],
+)
+def test_a_delegation_of_a_domain_outside_the_incident_dismisses(
+    cast, february_2024, rule, delegated, reason
+):
+    optics = CareDomain.objects.get(code="OPTI")
+    DomainScope.objects.create(incident=february_2024, domain=optics, rule=rule)
+    domain = CareDomain.objects.get(code=delegated) if delegated else None
+    Delegation.objects.filter(operator__code=ALMERYS).update(domain=domain)
+    found = only(cast.bianca, facts.of(february_2024))[ALMERYS]
+    assert found.reason == reason
+    if reason == Reason.HORS_DOMAINE:
+        assert found.sentence == (
+            "Almerys gérait pour ce contrat des soins que cet incident ne touche pas."
+        )
+
+
 def test_only_categories_that_were_sent_can_be_exposed(cast, told):
     sent = {"ETAT_CIVIL", "NIR", "EMAIL"}
     Delegation.objects.filter(operator__code=ALMERYS).update(categories=sent)
@@ -330,8 +356,19 @@ def test_every_reason_is_one_short_plain_sentence(reason):
         assert "1er juin 2022" in sentence
 
 
-def test_a_snapshot_gives_the_same_facts(told):
+def test_a_snapshot_gives_the_same_facts(february_2024):
+    for rule, code in (("include", "OPTI"), ("exclude", "DENT")):
+        domain = CareDomain.objects.get(code=code)
+        DomainScope.objects.create(incident=february_2024, domain=domain, rule=rule)
+    told = facts.of(february_2024)
+    assert [one.label for one in told.included_domains] == ["Optique"]
     assert facts.from_snapshot(told.snapshot()) == told
+
+
+def test_what_was_published_before_care_domains_counted_is_still_read(told):
+    frozen = told.snapshot()
+    del frozen["included_domains"], frozen["excluded_domains"]
+    assert facts.from_snapshot(frozen) == told
 
 
 @pytest.mark.parametrize(
