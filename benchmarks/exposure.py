@@ -4,7 +4,8 @@
 
 Needs PostgreSQL in DATABASE_URL, with the right to create databases: it makes one of its own, fills it by
 INSERT … SELECT, measures, and drops it. Numbers of two sizes are compared as ratios, so that they mean the
-same on a slow machine: one member's answer must not grow, and the count stays two statements.
+same on a slow machine: one member's answer must not grow, and the count stays two statements. In parts, as
+a job counts, the sum is the same.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import os
 import statistics
 import time
+from collections import Counter
 from contextlib import contextmanager
 from datetime import date
 
@@ -45,15 +47,20 @@ def own_database(name="benchmark_exposure"):
         administer(f"DROP DATABASE {name}")
 
 
-# One member out of two has two ayants droit: n people are n/2 members and n/2 ayants droit. One contract
-# out of ten is individual. Everyone was at Viamedis, nine out of ten contracts are at Almerys now; one
-# member out of twenty left in 2023; one child out of ten is covered by two members.
+# One member out of two has two ayants droit: n people are n/2 members and n/2 ayants droit. The first hundred
+# contracts are employers', the others individual: one member out of ten has one. Two members out of three
+# have an account, three out of four a phone. Everyone was at Viamedis, nine out of ten contracts are at
+# Almerys now; one member out of twenty left in 2023; one child out of ten is covered by two members.
 FILL = """
 INSERT INTO members_operator (id, code, name)
 VALUES (1, 'VIAMEDIS', 'Viamedis'), (2, 'ALMERYS', 'Almerys'), (3, 'OTHER', 'Autre');
 
-INSERT INTO members_contract (id, number, kind, population, plan, phone, contact, start)
-SELECT n, 'C' || n, 'individuel', '', 'Plan', '0', '', '2015-01-01'
+INSERT INTO members_employer (id, siren, name)
+SELECT n, (100000000 + n)::text, 'Employeur ' || n FROM generate_series(1, 100) n;
+
+INSERT INTO members_contract (id, number, kind, employer_id, population, plan, phone, contact, start)
+SELECT n, 'C' || n, CASE WHEN n <= 100 THEN 'collectif' ELSE 'individuel' END,
+    CASE WHEN n <= 100 THEN n END, '', 'Plan', '0', '', '2015-01-01'
 FROM generate_series(1, {contracts}) n;
 
 INSERT INTO members_delegation
@@ -69,10 +76,16 @@ SELECT 1, n, CASE WHEN n % 7 = 0 THEN 'Attestation' ELSE '' END,
     CASE WHEN n % 7 = 0 THEN '2024-01-15'::date END
 FROM generate_series(1, {contracts}) n;
 
+INSERT INTO members_user
+    (id, identifiant, password, name, email, is_superuser, is_staff, is_active, created_at)
+SELECT n, 'm' || n, '', '', '', false, false, true, now()
+FROM generate_series(1, {members}) n WHERE n % 3 > 0;
+
 INSERT INTO members_member
-    (id, number, phone, civility, birth_name, usage_name, first_names, birth_date, birth_rank,
+    (id, user_id, number, phone, civility, birth_name, usage_name, first_names, birth_date, birth_rank,
      nir_sealed, nir_digest, nir_absence, email, address, postal_code, city)
-SELECT n, 'M' || lpad(n::text, 9, '0'), '', '', 'Nom' || n, '', 'Prenom',
+SELECT n, CASE WHEN n % 3 > 0 THEN n END, 'M' || lpad(n::text, 9, '0'),
+    CASE WHEN n % 4 > 0 THEN '+336' || lpad(n::text, 8, '0') ELSE '' END, '', 'Nom' || n, '', 'Prenom',
     '1950-01-01'::date + (n::bigint * 7919 % 18000)::int, 1,
     'sealed', md5('member' || n)::uuid, '', '', '', '', ''
 FROM generate_series(1, {members}) n;
@@ -153,13 +166,25 @@ def measure(people):
         start = time.perf_counter()
         counted = audience.count(facts, AS_OF)
         whole = time.perf_counter() - start
+    parts, found = [], Counter()
+    for part in audience.parts():
+        start = time.perf_counter()
+        found += audience.groups(part, facts, AS_OF)
+        parts.append(time.perf_counter() - start)
+    assert audience.tally(found, facts, AS_OF).as_json() == counted.as_json()
     return {
         "people": people,
         "one_member_ms": round(statistics.median(times) * 1000, 2),
         "one_member_statements": len(of_one),
         "count_s": round(whole, 2),
         "count_statements": len(of_all),
-        "concerned": {kind.value: number for kind, number in counted.totals.items()},
+        "parts": len(parts),
+        "parts_s": round(sum(parts), 2),
+        "longest_part_s": round(max(parts), 2),
+        "groups": len(found),
+        "contracts": max(len(operator.contracts) for operator in counted.operators),
+        "concerned": {kind.value: counted.totals[kind] for kind in audience.Kind},
+        "persons": sum(counted.totals[kind] for kind in audience.CAPACITIES),
     }
 
 
@@ -189,7 +214,9 @@ def main():
             f" · everybody {result['count_s']} s"
             f" ({result['count_s'] * 1e6 / result['people']:.1f} µs each),"
             f" {result['count_statements']} statements"
-            f" · {sum(result['concerned'].values())} concerned"
+            f" · in {result['parts']} parts {result['parts_s']} s,"
+            f" the longest {result['longest_part_s']} s"
+            f" · {result['persons']} concerned, {result['contracts']} contracts"
         )
 
 

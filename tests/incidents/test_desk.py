@@ -64,6 +64,7 @@ def create_incident(browser, operator):
             **inline("steps", {"kind": "cnil", "actor": "Nous", "text": "CNIL informée."}),
             **inline("services"),
             **inline("scope"),
+            **inline("domain_scope"),
         },
     )
 
@@ -342,6 +343,7 @@ def incident_page(incident, **changes):
         **inline("steps"),
         **inline("services"),
         **inline("scope"),
+        **inline("domain_scope"),
     }
     targets = list(incident.targets.all())
     posted |= {"targets-TOTAL_FORMS": len(targets), "targets-INITIAL_FORMS": len(targets)}
