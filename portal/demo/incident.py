@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from incidents import clocks, filings, intake, lifecycle, notices
-from incidents.models import Incident, ServiceStatus, Step, Target
+from incidents.models import Incident, NoticeVersion, ServiceStatus, Step, Target
 from incidents.models.call import Channel
 from incidents.models.claim import ClaimState, Confidence
 from incidents.models.incident import ServiceState, StepKind
@@ -186,6 +186,16 @@ def load(*, author: User, approver: User) -> Incident:
 
 @transaction.atomic
 def _load(author: User, approver: User) -> Incident:
+    version = record(author)
+    notices.publish(version, by=approver)
+    _file(version.incident, author)
+    version.incident.refresh_from_db()
+    return version.incident
+
+
+@transaction.atomic
+def record(author: User) -> NoticeVersion:
+    """The incident as its author leaves it: his first version waits for another person's approval."""
     incident = Incident.objects.create(
         reference=REFERENCE,
         title="Attaque de Viamedis et d'Almerys",
@@ -247,10 +257,7 @@ def _load(author: User, approver: User) -> Incident:
         )
     version = notices.start(incident, author=author, **NOTICE)
     notices.submit(version, by=author)
-    notices.publish(version, by=approver)
-    _file(incident, author)
-    incident.refresh_from_db()
-    return incident
+    return version
 
 
 def _file(incident: Incident, author: User) -> None:
