@@ -208,6 +208,7 @@ def _tables(figures: dict[str, Any]) -> dict[str, Any]:
     operators = figures["operators"]
     return {
         "kinds": kinds,
+        "number": _persons(figures["totals"]),
         "total": grouped(_persons(figures["totals"])),
         "by_operator": [
             _row(_("Tous les opérateurs"), figures["totals"]),

@@ -217,7 +217,7 @@ def test_the_page_says_that_what_is_typed_concerns_others(as_staff, cast, februa
     counted = browser.post(at("count_audience", february_2024), {"saisie": "1"})
     assert counted.url.endswith("?saisie")
     page = text(browser.get(counted.url))
-    assert "0 personnes concernées" in page
+    assert "Personne n'est concerné" in page
     assert "non publiés" in page
 
 
@@ -271,7 +271,7 @@ def test_one_person_is_found_and_answered_with_the_reason(as_staff, cast, februa
     assert "Bianca Santoni, adhérente" in page
     assert "exposition confirmée" in page
     assert "Cette personne n'était pas couverte pendant que Viamedis gérait le contrat." in page
-    assert "Couverture depuis le 15 janvier 2024" in page
+    assert "Tiers payant géré depuis le 15 janvier 2024" in page
     assert "Numéro de sécurité sociale" in page
     event = recorded("incident.audience_searched").get()
     assert (event.actor, event.user) == (cast.support, cast.bianca.user)
