@@ -58,9 +58,11 @@ VALUES (1, 'VIAMEDIS', 'Viamedis'), (2, 'ALMERYS', 'Almerys'), (3, 'OTHER', 'Aut
 INSERT INTO members_employer (id, siren, name)
 SELECT n, (100000000 + n)::text, 'Employeur ' || n FROM generate_series(1, 100) n;
 
-INSERT INTO members_contract (id, number, kind, employer_id, population, plan, phone, contact, start)
+INSERT INTO members_plan (id, code, name) VALUES (1, 'PLAN', 'Plan');
+
+INSERT INTO members_contract (id, number, kind, employer_id, population, plan_id, phone, contact, start)
 SELECT n, 'C' || n, CASE WHEN n <= 100 THEN 'collectif' ELSE 'individuel' END,
-    CASE WHEN n <= 100 THEN n END, '', 'Plan', '0', '', '2015-01-01'
+    CASE WHEN n <= 100 THEN n END, '', 1, '0', '', '2015-01-01'
 FROM generate_series(1, {contracts}) n;
 
 INSERT INTO members_delegation

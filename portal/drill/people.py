@@ -19,11 +19,13 @@ from members.models import (
     Holding,
     Member,
     Operator,
+    Plan,
     SmsDevice,
     User,
 )
 from members.models.contract import ContractKind
 from members.models.member import Civility, Link, NirAbsence
+from portal.demo import care
 from portal.demo.people import ALMERYS, OCEANE, PASSWORD, SENT, VIAMEDIS
 
 BATCH = 2_000  # members written by one transaction
@@ -44,13 +46,16 @@ def invent(members: int) -> None:
     """Writes `members` members, their contracts, accounts and families, in batches."""
     password = make_password(PASSWORD)  # one hash serves all: nobody measures it here
     operators = {one.code: one for one in Operator.objects.all()}
-    employers = _contracts_of_employers(members, operators)
+    plans = care.load_plans()
+    employers = _contracts_of_employers(members, plans["Socle collectif"], operators)
+    own = plans["Individuel essentiel"]
     for first in range(0, members, BATCH):
+        places = range(first, min(first + BATCH, members))
         with transaction.atomic():
-            _batch(range(first, min(first + BATCH, members)), employers, operators, password)
+            _batch(places, employers, own, operators, password)
 
 
-def _contracts_of_employers(members: int, operators) -> list[Contract]:
+def _contracts_of_employers(members: int, plan: Plan, operators) -> list[Contract]:
     number = max(1, members // STAFF_OF_EMPLOYER)
     employers = Employer.objects.bulk_create(
         Employer(siren=f"8{place:08}", name=f"Employeur inventé {place}") for place in range(number)
@@ -61,7 +66,7 @@ def _contracts_of_employers(members: int, operators) -> list[Contract]:
             kind=ContractKind.COLLECTIVE,
             employer=employer,
             population="Ensemble des salariés",
-            plan="Socle collectif",
+            plan=plan,
             phone="02 61 91 00 10",
             start=BEGAN,
         )
@@ -144,7 +149,7 @@ class Invented:
             yield Link.ENFANT, grown + timedelta(days=900)
 
 
-def _batch(places: range, employers: list[Contract], operators, password: str) -> None:
+def _batch(places: range, employers: list[Contract], plan: Plan, operators, password: str) -> None:
     invented = [Invented(place) for place in places]
     users = User.objects.bulk_create(
         User(identifiant=identifiant(one.place), password=password)
@@ -160,7 +165,7 @@ def _batch(places: range, employers: list[Contract], operators, password: str) -
         Contract(
             number=f"IND-{one.place:08}",
             kind=ContractKind.INDIVIDUAL,
-            plan="Individuel essentiel",
+            plan=plan,
             phone="02 61 91 00 30",
             start=BEGAN,
         )

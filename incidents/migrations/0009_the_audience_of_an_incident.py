@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0007_notices_for_each_audience'),
+        ('incidents', '0008_attestations'),
         ('members', '0010_long_work_that_a_person_can_watch'),
     ]
 

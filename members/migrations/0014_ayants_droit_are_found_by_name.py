@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0010_long_work_that_a_person_can_watch'),
+        ('members', '0013_right_to_import_files'),
     ]
 
     operations = [
