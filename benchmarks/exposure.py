@@ -58,9 +58,11 @@ VALUES (1, 'VIAMEDIS', 'Viamedis'), (2, 'ALMERYS', 'Almerys'), (3, 'OTHER', 'Aut
 INSERT INTO members_employer (id, siren, name)
 SELECT n, (100000000 + n)::text, 'Employeur ' || n FROM generate_series(1, 100) n;
 
-INSERT INTO members_contract (id, number, kind, employer_id, population, plan, phone, contact, start)
+INSERT INTO members_plan (id, code, name) VALUES (1, 'PLAN', 'Plan');
+
+INSERT INTO members_contract (id, number, kind, employer_id, population, plan_id, phone, contact, start)
 SELECT n, 'C' || n, CASE WHEN n <= 100 THEN 'collectif' ELSE 'individuel' END,
-    CASE WHEN n <= 100 THEN n END, '', 'Plan', '0', '', '2015-01-01'
+    CASE WHEN n <= 100 THEN n END, '', 1, '0', '', '2015-01-01'
 FROM generate_series(1, {contracts}) n;
 
 INSERT INTO members_delegation
@@ -83,11 +85,11 @@ FROM generate_series(1, {members}) n WHERE n % 3 > 0;
 
 INSERT INTO members_member
     (id, user_id, number, phone, civility, birth_name, usage_name, first_names, birth_date, birth_rank,
-     nir_sealed, nir_digest, nir_absence, email, address, postal_code, city)
+     nir_sealed, nir_digest, nir_absence, noemie, email, address, postal_code, city)
 SELECT n, CASE WHEN n % 3 > 0 THEN n END, 'M' || lpad(n::text, 9, '0'),
     CASE WHEN n % 4 > 0 THEN '+336' || lpad(n::text, 8, '0') ELSE '' END, '', 'Nom' || n, '', 'Prenom',
     '1950-01-01'::date + (n::bigint * 7919 % 18000)::int, 1,
-    'sealed', md5('member' || n)::uuid, '', '', '', '', ''
+    'sealed', md5('member' || n)::uuid, '', '{noemie}', '', '', '', ''
 FROM generate_series(1, {members}) n;
 
 INSERT INTO members_adhesion (member_id, contract_id, start, "end", end_reason)
@@ -98,11 +100,11 @@ FROM generate_series(1, {members}) n;
 
 INSERT INTO members_ayantdroit
     (member_id, reference, link, start, civility, birth_name, usage_name, first_names, birth_date,
-     birth_rank, nir_sealed, nir_digest, nir_absence, email, address, postal_code, city)
+     birth_rank, nir_sealed, nir_digest, nir_absence, noemie, email, address, postal_code, city)
 SELECT n, k::text, 'enfant', '2016-01-01', '', 'Nom' || n, '', 'Enfant',
     '1998-01-01'::date + ((n::bigint * 104729 + k) % 9000)::int, k,
     'sealed', md5('child' || CASE WHEN n % 10 = 2 THEN n - 2 ELSE n END || '.' || k)::uuid,
-    '', '', '', '', ''
+    '', '{noemie}', '', '', '', ''
 FROM generate_series(2, {members}, 2) n, generate_series(1, 2) k;
 """
 
@@ -112,12 +114,14 @@ def fill(people):
     from django.db import connection
 
     from members.models.category import mask_of
+    from members.models.member import Noemie
     from portal.demo.people import SENT
 
     call_command("migrate", verbosity=0)
     members = people // 2
     with connection.cursor() as cursor:
         sizes = {"contracts": 100 + members // 10, "members": members, "sent": mask_of(SENT)}
+        sizes |= {"noemie": Noemie.UNKNOWN}
         cursor.execute(FILL.format(**sizes))
         cursor.execute("ANALYZE")
 

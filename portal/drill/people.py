@@ -19,6 +19,7 @@ from members.models import (
     Holding,
     Member,
     Operator,
+    Plan,
     SmsDevice,
     User,
 )
@@ -45,25 +46,27 @@ def invent(members: int) -> None:
     """Writes `members` members, their contracts, accounts and families, in batches."""
     password = make_password(PASSWORD)  # one hash serves all: nobody measures it here
     operators = {one.code: one for one in Operator.objects.all()}
-    employers = _contracts_of_employers(members, operators)
+    plans = care.load_plans()
+    employers = _contracts_of_employers(members, plans["Socle collectif"], operators)
+    own = plans["Individuel essentiel"]
     for first in range(0, members, BATCH):
+        places = range(first, min(first + BATCH, members))
         with transaction.atomic():
-            _batch(range(first, min(first + BATCH, members)), employers, operators, password)
+            _batch(places, employers, own, operators, password)
 
 
-def _contracts_of_employers(members: int, operators) -> list[Contract]:
+def _contracts_of_employers(members: int, plan: Plan, operators) -> list[Contract]:
     number = max(1, members // STAFF_OF_EMPLOYER)
     employers = Employer.objects.bulk_create(
         Employer(siren=f"8{place:08}", name=f"Employeur inventé {place}") for place in range(number)
     )
-    plans = care.load_plans()
     contracts = Contract.objects.bulk_create(
         Contract(
             number=f"EXE-{place:06}",
             kind=ContractKind.COLLECTIVE,
             employer=employer,
             population="Ensemble des salariés",
-            plan=plans["Socle collectif"],
+            plan=plan,
             phone="02 61 91 00 10",
             start=BEGAN,
         )
@@ -146,7 +149,7 @@ class Invented:
             yield Link.ENFANT, grown + timedelta(days=900)
 
 
-def _batch(places: range, employers: list[Contract], operators, password: str) -> None:
+def _batch(places: range, employers: list[Contract], plan: Plan, operators, password: str) -> None:
     invented = [Invented(place) for place in places]
     users = User.objects.bulk_create(
         User(identifiant=identifiant(one.place), password=password)
@@ -158,12 +161,11 @@ def _batch(places: range, employers: list[Contract], operators, password: str) -
     members = Member.objects.bulk_create(
         [_member(one, next(accounts) if one.has_account else None) for one in invented]
     )
-    essential = care.load_plans()["Individuel essentiel"]
     own = Contract.objects.bulk_create(
         Contract(
             number=f"IND-{one.place:08}",
             kind=ContractKind.INDIVIDUAL,
-            plan=essential,
+            plan=plan,
             phone="02 61 91 00 30",
             start=BEGAN,
         )
