@@ -47,8 +47,10 @@ def resend(request, purpose: str) -> None:
     codes.resend(waiting(request, purpose), counted_address(client_address(request)))
 
 
-def check(request, purpose: str, code: str) -> Challenge:
+def check(request, purpose: str, code: str, *, phone: str = "") -> Challenge:
     """The challenge that `code` opened, used up. Raises NothingAsked or a codes.CodeRefused.
+
+    `phone`: the number that the code must have been sent to, where one was typed.
 
     Call it outside a transaction, as `codes.check`.
     """
@@ -61,6 +63,8 @@ def check(request, purpose: str, code: str) -> Challenge:
         codes.record_failure(request, User(pk=_holder(kept)), refusal, kept["binding"])
         raise
     del request.session[SESSION_KEY]
+    if challenge.phone != phone:  # another number was typed since, in this browser or beside it
+        raise NothingAsked
     return challenge
 
 

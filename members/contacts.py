@@ -63,8 +63,9 @@ def check_code(request, code: str) -> PhoneChange | None:
 
     Raises confirmation.NothingAsked, codes.CodeRefused, ChangeUnderWay or ChangeOver.
     """
-    purpose, _phone = stage(request)
-    confirmation.check(request, purpose, code)
+    purpose, phone = stage(request)
+    typed = phone if purpose == Purpose.NEW_PHONE else ""
+    confirmation.check(request, purpose, code, phone=typed)
     kept = request.session[SESSION_KEY]
     if purpose == Purpose.PRESENT_PHONE:
         change = open_phone(request.user, kept["phone"], Proof.PRESENT_PHONE, request=request)

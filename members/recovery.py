@@ -128,8 +128,8 @@ def ask_phone(request, phone: str) -> None:
     """
     user, kept = shown(request)
     change = contacts.open_phone(user, phone, Proof(kept["proof"]), request=request)
-    request.session[SESSION_KEY] = {**kept, "change": change.pk}
     confirmation.begin(request, user, Purpose.NEW_PHONE, phone=phone)
+    request.session[SESSION_KEY] = {**kept, "change": change.pk}
 
 
 def asked(request) -> PhoneChange:
@@ -158,7 +158,7 @@ def check_code(request, code: str) -> PhoneChange:
     """
     change = asked(request)
     agents = request.session[SESSION_KEY]["agents"]
-    confirmation.check(request, Purpose.NEW_PHONE, code)
+    confirmation.check(request, Purpose.NEW_PHONE, code, phone=change.new_phone)
     with transaction.atomic():
         if agents and not Recovery.objects.end(Recovery(pk=agents)):
             raise contacts.ChangeOver  # their word served meanwhile, in another browser

@@ -44,16 +44,26 @@ def deliver(mail_id: UUID | str) -> None:
     try:
         if mail.to:
             _written(mail).send()
+    except _Moved:
+        _mine(mail).update(state=MailState.FAILED, state_at=timezone.now(), problem="moved")
     except Exception as error:  # of a mail server, a socket…: the row says what comes next
         _give_back(mail, type(error).__name__)
     else:
         _mine(mail).update(state=MailState.SENT, state_at=timezone.now(), problem="")
 
 
+class _Moved(Exception):
+    """Its holder has another address by now: the link of a new password must not go to this one."""
+
+
 def _written(mail: Mail) -> EmailMessage:
-    if mail.link is None and mail.kind in LINKED:
-        mail.link = links.make(mail.user, LINKED[mail.kind], member=mail.member)
-        mail.save(update_fields=["link"])
+    if mail.kind in LINKED:
+        present = mail.user.mail_address if mail.user else mail.member.email
+        if mail.to != present:
+            raise _Moved
+        if mail.link is None:
+            mail.link = links.make(mail.user, LINKED[mail.kind], member=mail.member)
+            mail.save(update_fields=["link"])
     return EmailMessage(
         words.subject(mail),
         words.body(mail),

@@ -410,6 +410,19 @@ def test_a_code_that_expired_is_replaced_by_another_on_demand(client, inside):
         assert PhoneChange.objects.exists()
 
 
+def test_the_code_of_one_number_confirms_no_other_whatever_the_session_says(client, inside):
+    inside(PHONE, phone=NEW)
+    inside(CODE, code=read_code())
+    code, earlier = read_code(), client.session["confirmation"]
+    inside(PHONE, phone=OTHER)
+    inside(CODE, code=read_code())
+    session = client.session
+    session["confirmation"] = earlier  # written late by a request that ran beside
+    session.save()
+    inside(CODE, code=code)
+    assert not PhoneChange.objects.waiting().exists()
+
+
 def test_sending_again_sends_the_same_code_and_not_at_once(client, inside):
     inside(PHONE, phone=NEW)
     inside(RESEND)

@@ -33,6 +33,7 @@ FACTS = {
     "version": 2,
     "due_day": "28/11/2026",
     "due_time": "08:05",
+    "version": 2,
 }
 
 
@@ -140,6 +141,17 @@ def test_a_mail_whose_worker_died_is_sent_again(claire):
     with time_machine.travel(timezone.now() + timedelta(minutes=3)):
         delivery.sweep()
     assert len(outbox) == 1
+
+
+def test_a_reset_that_waits_does_not_follow_to_an_address_that_was_taken_back(claire):
+    """Made when it is sent, its link would fit the account as its holder has just restored it."""
+    thief = "voleur@exemple.invalid"
+    mail = alerts.send(claire.user, "reset", to=thief)
+    delivery.deliver(mail.pk)
+    assert not outbox
+    mail.refresh_from_db()
+    assert (mail.state, mail.problem) == (MailState.FAILED, "moved")
+    assert not OneTimeLink.objects.filter(purpose=LinkPurpose.RESET).exists()
 
 
 # Links

@@ -409,6 +409,28 @@ def test_an_unknown_way_shows_the_page_again(half_way, way):
 # The new number
 
 
+def test_after_too_many_texts_the_code_of_an_earlier_number_confirms_no_later_one(
+    client, settings, proven
+):
+    settings.LIMITS = {**settings.LIMITS, "SENDS_PER_PHONE_HOUR": 1}
+    proven(PHONE, phone=NEW)
+    code = read_code()
+    assert proven(PHONE, phone="06 98 76 54 41").status_code == 429
+    assert proven(CODE, code=code)["Location"] == PHONE
+    assert not PhoneChange.objects.waiting().exists()
+
+
+def test_the_code_of_one_number_confirms_no_other_whatever_the_session_says(client, proven):
+    proven(PHONE, phone=NEW)
+    code, earlier = read_code(), client.session["confirmation"]
+    proven(PHONE, phone="06 98 76 54 41")
+    session = client.session
+    session["confirmation"] = earlier  # written late by a request that ran beside
+    session.save()
+    assert "ne peut plus servir" in body(proven(CODE, code=code))
+    assert not PhoneChange.objects.waiting().exists()
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
