@@ -7,7 +7,7 @@ happens untold. (signin.md §2; NIST SP 800-63B-4 §4.6)
 from django.db import transaction
 from django.utils import timezone
 
-from members import links, tasks
+from members import devices, links, tasks
 from members.addresses import browser, client_address, shown_prefix
 from members.models import Mail, Member, OneTimeLink, SmsMessage, User
 from members.models.link import LinkPurpose
@@ -84,6 +84,6 @@ def _circumstances(request) -> dict[str, str]:
     at = timezone.localtime()
     told = {"day": f"{at:%d/%m/%Y}", "time": f"{at:%H:%M}"}
     if request is not None:
-        told["browser"] = browser(request)
+        told["browser"] = devices.described(browser(request))
         told["place"] = shown_prefix(client_address(request))
     return told

@@ -16,9 +16,11 @@ from members import alerts, audit, codes, qr
 from members.limits import limit
 from members.models import User
 
+SESSION_KEY = "app_setup"  # the device that this session began to set up
+
 
 class NothingUnderWay(Exception):
-    """No app is being set up for this account, or it took too long."""
+    """No app is being set up in this session, or it took too long, or the account has changed."""
 
 
 class AlreadyThere(Exception):
@@ -31,26 +33,30 @@ def of(user: User) -> TOTPDevice | None:
 
 
 @transaction.atomic
-def start(user: User) -> None:
+def start(request) -> None:
     """Makes a new secret, in place of one that was never confirmed. Raises AlreadyThere."""
+    user = request.user
     if of(user):
         raise AlreadyThere
     TOTPDevice.objects.filter(user=user, confirmed=False).delete()
-    TOTPDevice.objects.create(user=user, name="application", confirmed=False)
+    device = TOTPDevice.objects.create(user=user, name="application", confirmed=False)
+    request.session[SESSION_KEY] = device.pk
 
 
-def under_way(user: User) -> TOTPDevice:
-    """The app being set up, for APP_SETUP_LIFETIME seconds. Raises NothingUnderWay."""
+def under_way(request) -> TOTPDevice:
+    """The app being set up in this session, for APP_SETUP_LIFETIME seconds. Raises NothingUnderWay."""
+    user = request.user
     since = timezone.now() - timedelta(seconds=limit("APP_SETUP_LIFETIME"))
     waiting = TOTPDevice.objects.filter(user=user, confirmed=False, created_at__gt=since)
-    device = waiting.order_by("-pk").first()
+    device = waiting.filter(pk=request.session.get(SESSION_KEY)).first()
     if device is None or of(user):
         raise NothingUnderWay
+    device.user = user
     return device
 
 
 def confirm(device: TOTPDevice, code: str, *, request) -> None:
-    """The app showed `code`: it counts from now on. Raises a codes.CodeRefused."""
+    """The app showed `code`: it counts from now on. Raises NothingUnderWay or a codes.CodeRefused."""
     user = device.user
     try:
         codes.check_totp(user, device, code)
@@ -58,11 +64,11 @@ def confirm(device: TOTPDevice, code: str, *, request) -> None:
         audit.record("app.code_failed", user=user, request=request, reason=type(refusal).__name__)
         raise
     with transaction.atomic():
-        if TOTPDevice.objects.filter(pk=device.pk, confirmed=False).update(confirmed=True):
-            audit.record("app.added", user=user, request=request)
-            alerts.tell(
-                user, "factor_added", request=request, name=_("application d'authentification")
-            )
+        waiting = TOTPDevice.objects.filter(pk=device.pk, confirmed=False)
+        if not (User.objects.lock_unchanged(user) and waiting.update(confirmed=True)):
+            raise NothingUnderWay  # closed, changed or confirmed meanwhile
+        audit.record("app.added", user=user, request=request)
+        alerts.tell(user, "factor_added", request=request, name=_("application d'authentification"))
 
 
 @transaction.atomic

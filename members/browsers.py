@@ -120,6 +120,10 @@ def forget(user: User, pk: int) -> bool:
     return bool(known.update(revoked_at=timezone.now()))
 
 
+def forget_all(user: User) -> None:
+    KnownBrowser.objects.live().filter(user=user).update(revoked_at=timezone.now())
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 

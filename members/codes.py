@@ -155,13 +155,18 @@ def _send_hits(
     user_id: int | None, typed_phone: str, destination: str, address: str
 ) -> list[throttle.Hit]:
     """A number that was typed counts for its account too: nobody spreads texts over many numbers."""
-    counted = [destination, f"account\0{user_id}"] if typed_phone and user_id else [destination]
+    counted = [destination, typed_numbers_of(user_id)] if typed_phone and user_id else [destination]
     return [
         *(throttle.Hit(throttle.SENDS_PHONE_HOUR, subject) for subject in counted),
         *(throttle.Hit(throttle.SENDS_PHONE_DAY, subject) for subject in counted),
         throttle.Hit(throttle.SENDS_ADDRESS, address),
         throttle.global_hit(),
     ]
+
+
+def typed_numbers_of(user_id: int) -> str:
+    """What texts to numbers that were typed count against, beside each number."""
+    return f"account\0{user_id}"
 
 
 def waiting(challenge_id: int, binding: str) -> Challenge | None:
@@ -252,6 +257,7 @@ def check_totp(user, device: TOTPDevice, code: str) -> None:
     except throttle.Throttled as refusal:
         raise WaitUntil(refusal.until) from None
     if not django_otp.verify_token(user, device.persistent_id, code):
+        throttle.failed(hit)
         raise UsedCode if _has_served(device, code) else WrongCode(attempts_left=0)
     throttle.reserve(hit.refunded())
 

@@ -132,9 +132,14 @@ def confirm_phone(change: PhoneChange, *, request) -> None:
         "phone_change_asked",
         request=request,
         link=links.make(user, LinkPurpose.CANCEL_PHONE, phone_change=change),
-        phone=change.new_phone_masked,
-        serves_from=f"{day(change.serves_from)} à {hour(change.serves_from)}",
+        **told(change),
     )
+
+
+def told(change: PhoneChange) -> dict[str, str]:
+    """What an e-mail says of a confirmed change: its masked number, and from when it serves."""
+    serves_from = f"{day(change.serves_from)} à {hour(change.serves_from)}"
+    return {"phone": change.new_phone_masked, "serves_from": serves_from}
 
 
 @transaction.atomic
@@ -208,7 +213,7 @@ def ask_email(request, address: str) -> EmailChange:
     """
     user = request.user
     throttle.reserve(
-        throttle.Hit(throttle.LINKS_ACCOUNT, f"email\0{user.pk}"),
+        throttle.Hit(throttle.LINKS_ACCOUNT, links_of(user)),
         throttle.Hit(throttle.LINKS_ADDRESS, counted_address(client_address(request))),
     )
     try:
@@ -216,6 +221,11 @@ def ask_email(request, address: str) -> EmailChange:
             return _ask_email(request, user, address)
     except IntegrityError:  # emailchange_one_open_per_user
         raise ChangeUnderWay from None
+
+
+def links_of(user: User) -> str:
+    """What requests for a new address count against."""
+    return f"email\0{user.pk}"
 
 
 def _ask_email(request, user: User, address: str) -> EmailChange:
@@ -264,6 +274,7 @@ def cancel_email(change: EmailChange, *, request, link: OneTimeLink | None = Non
         later.filter(cancelled_at__isnull=True).update(cancelled_at=timezone.now())
         Member.objects.filter(user=user).update(email=change.old_email)
         user.member.email = change.old_email
+        links.end_not_me(user, since=change.confirmed_at, but_to=change.old_email)
     audit.record(
         "email.change_cancelled",
         user=user,

@@ -17,7 +17,6 @@ from uuid import UUID
 
 from django.core.files import File
 from django.db import transaction
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
@@ -100,8 +99,9 @@ def _work(job: Job) -> bool:
         is_over = time.monotonic() > ends
         if is_over:
             columns["state"] = JobState.WAITING
-        if not Job.objects.advance(job, **columns):  # stopped, or taken for lost
+        if not Job.objects.advance(job, **columns):  # asked to stop, or taken for lost
             steps.close()
+            Job.objects.end(job, JobState.STOPPED)
             return False
         if is_over:
             steps.close()
@@ -109,7 +109,7 @@ def _work(job: Job) -> bool:
 
 
 def _end(job: Job, state: JobState, **columns) -> None:
-    Job.objects.advance(job, state=state, finished_at=timezone.now(), **columns)
+    Job.objects.end(job, state, **columns)
 
 
 @contextmanager
@@ -124,11 +124,15 @@ def new_file(job: Job, name: str, content_type: str):
         before = JobFile.objects.filter(job=job, name=name).first()
         made = JobFile(job=job, name=name, content_type=content_type, size=size, sha256=sha256)
         made.file.save(name, File(content), save=False)
-        with transaction.atomic():
-            if before:
-                before.delete()
-                transaction.on_commit(lambda: before.file.delete(save=False))
-            made.save(force_insert=True)
+        try:
+            with transaction.atomic():
+                if before:
+                    before.delete()
+                    transaction.on_commit(lambda: before.file.delete(save=False))
+                made.save(force_insert=True)
+        except BaseException:
+            made.file.delete(save=False)  # no row will ever lead to it, nor to its end
+            raise
 
 
 def keep(job: Job, name: str, content_type: str, chunks: Iterable[bytes]) -> None:
@@ -139,5 +143,9 @@ def keep(job: Job, name: str, content_type: str, chunks: Iterable[bytes]) -> Non
 
 
 def waiting() -> list[UUID]:
-    """What waits, and what a dead worker left: the oldest first, a hundred at most."""
+    """What waits, and what a dead worker left: the oldest first, a hundred at most.
+
+    What was to stop, and whose worker died, ends here.
+    """
+    Job.objects.end_stops_of_the_lost()
     return list(Job.objects.to_take().order_by("asked_at").values_list("pk", flat=True)[:100])

@@ -41,7 +41,7 @@ def start(kind: str, *, by: User | None, request=None, key: str = "", **paramete
 
 
 def stop(job: Job, *, by: User, request=None) -> bool:
-    """Ends a job after its present step. False when it had ended."""
+    """Ends a job after its present step. False when it had ended, or was asked to already."""
     with transaction.atomic():
         stopped = Job.objects.stop(job)
         if stopped:

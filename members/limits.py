@@ -13,6 +13,8 @@ DEFAULTS = {
     # Wrong codes across challenges (NIST SP 800-63B-4 §3.2.2)
     "CODE_FAILURES_PER_HOUR": 10,
     "CODE_FAILURES_IN_A_ROW": 100,
+    "CODE_FAILURES_UNTOLD": 2,
+    "CODE_ALERT_REST": 86_400,
     "TOTP_FAILURES": 10,
     "TOTP_WINDOW": 3600,
     # Texts: minimal waits between two texts of one sign-in, then quotas
@@ -54,6 +56,7 @@ DEFAULTS = {
     "ACTIVATION_TRIES_PER_NUMBER": 10,
     "ACTIVATION_TRIES_PER_ADDRESS": 60,
     "ACTIVATION_TRIES_WINDOW": 3600,
+    "ACTIVATION_TEXTS_PER_PHONE_DAY": 5,
     "LETTER_LIFETIME": 1_814_400,
     "LETTER_ATTEMPTS": 5,
     "ENROLMENT_LIFETIME": 3600,

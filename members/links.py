@@ -3,7 +3,7 @@
 A GET never changes anything: scanners follow links before people do. (signin.md §3.11)
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from members.limits import limit
-from members.models import OneTimeLink, User
+from members.models import Mail, OneTimeLink, User
 from members.models.link import LinkPurpose
 
 LIFETIMES = {
@@ -87,6 +87,16 @@ def use(link: OneTimeLink) -> None:
     """Uses `link` up, in the transaction of what it allows. Raises DeadLink when it was used before."""
     if not OneTimeLink.objects.use(link):
         raise DeadLink
+
+
+def end_not_me(user: User, *, since: datetime, but_to: str) -> None:
+    """Uses up the « ce n'est pas moi » links made from `since` on, but those sent to `but_to`: whoever's
+    mailbox served meanwhile must not be able to close an account that its holder has taken back."""
+    kept = Mail.objects.filter(user=user, to=but_to, not_me__isnull=False).values("not_me")
+    made = OneTimeLink.objects.alive().filter(
+        user=user, purpose=LinkPurpose.NOT_ME, created_at__gte=since
+    )
+    made.exclude(pk__in=kept).update(used_at=timezone.now())
 
 
 def _fingerprint(link: OneTimeLink) -> str:

@@ -112,7 +112,7 @@ def _check(passkey: Passkey | None, answer, challenge: bytes) -> None:
             require_user_verification=True,
         )
     except _BROKEN as error:
-        raise PasskeyRefused("answer", str(error)) from error
+        raise PasskeyRefused("answer", type(error).__name__) from error
     if not Passkey.objects.count_use(
         passkey, verified.new_sign_count, verified.credential_backed_up
     ):
@@ -179,6 +179,8 @@ def add(request, answer, name: str) -> Passkey:
     try:
         passkey = _made(user, answer, challenge, handle, name)
         with transaction.atomic():
+            if not User.objects.lock_unchanged(user):
+                raise PasskeyRefused("changed")
             passkey.save(force_insert=True)
             audit.record("passkey.added", user=user, request=request, passkey=passkey.pk)
             alerts.tell(user, "factor_added", request=request, name=_("clé d'accès"))
@@ -204,7 +206,7 @@ def _made(user: User, answer, challenge: bytes, handle: str, name: str) -> Passk
         )
         told = answer["response"].get("transports") or []
     except _BROKEN as error:
-        raise PasskeyRefused("answer", str(error)) from error
+        raise PasskeyRefused("answer", type(error).__name__) from error
     known = {transport.value for transport in AuthenticatorTransport}
     return Passkey(
         user=user,
@@ -272,5 +274,5 @@ def _record_refusal(request, user: User | None, refusal: PasskeyRefused) -> None
         user=user,
         request=request,
         reason=refusal.reason,
-        detail=refusal.detail[:200],
+        detail=refusal.detail,
     )

@@ -6,11 +6,10 @@ from django.db import transaction
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, links, sessions
+from members import alerts, audit, browsers, links, sessions
 from members.limits import limit
 from members.models import (
     EmailChange,
-    KnownBrowser,
     Member,
     OneTimeLink,
     Passkey,
@@ -26,8 +25,9 @@ def protect(link: OneTimeLink, *, request) -> None:
     """Follows a « ce n'est pas moi » link. Raises links.DeadLink.
 
     Ends every session, kills the password, forgets browsers, cancels changes and recoveries under way,
-    restores the e-mail address and switches off the factors and saved codes made within CANCEL_LIFETIME
-    seconds, then e-mails a link to choose a new password.
+    restores the e-mail address, ends such links sent to another one meanwhile, and switches off the
+    factors and saved codes made within CANCEL_LIFETIME seconds, then e-mails a link to choose a new
+    password.
     """
     links.use(link)
     user = link.user
@@ -35,7 +35,7 @@ def protect(link: OneTimeLink, *, request) -> None:
     user.set_unusable_password()
     user.save(update_fields=["password"])
     sessions.end_all(user)
-    KnownBrowser.objects.filter(user=user).update(revoked_at=timezone.now())
+    browsers.forget_all(user)
     PhoneChange.objects.open().filter(user=user).update(cancelled_at=timezone.now())
     Recovery.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
     RecoveryCode.objects.filter(user=user, made_at__gt=recently).delete()  # who made them has them
@@ -54,5 +54,6 @@ def _restore_email(user, recently) -> None:
     if first and first.old_email:
         Member.objects.filter(user=user).update(email=first.old_email)
         user.member.email = first.old_email
+        links.end_not_me(user, since=first.confirmed_at, but_to=first.old_email)
     changes.filter(confirmed_at__isnull=True).update(cancelled_at=timezone.now())
     changes.filter(confirmed_at__gt=recently).update(cancelled_at=timezone.now())

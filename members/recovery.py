@@ -73,7 +73,7 @@ def show_agents(request) -> None:
     Raises signin.PendingLost, throttle.Throttled or NotVouched.
     """
     user = holder(request)
-    _counted(user)  # not given back: each try that passes wakes the old phone
+    throttle.failed(_counted(user))  # not given back: each try that passes wakes the old phone
     vouched = Recovery.objects.open().filter(user=user, approved_by__isnull=False).first()
     if vouched is None:
         raise NotVouched
@@ -89,6 +89,7 @@ def _counted(user: User) -> throttle.Hit:
 
 def _refuse_unless(right: bool, request, user: User, hit: throttle.Hit, proof: Proof) -> None:
     if not right:
+        throttle.failed(hit)
         audit.record("recovery.failed", user=user, request=request, proof=str(proof))
         raise CodeRefused
     throttle.reserve(hit.refunded())

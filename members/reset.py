@@ -6,9 +6,10 @@ page, the same statements, and the link itself is made by whoever sends the e-ma
 
 from django.db import transaction
 
-from members import alerts, audit, links, passwords, sessions, throttle
+from members import alerts, audit, browsers, contacts, links, passwords, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.models import OneTimeLink, User
+from members.models.link import LinkPurpose
 
 
 def ask(request, identifiant: str) -> None:
@@ -28,13 +29,28 @@ def ask(request, identifiant: str) -> None:
 
 
 def choose(link: OneTimeLink, password: str, *, request) -> None:
-    """Sets the password that the link allows; every session ends. Raises links.DeadLink or gate.Busy."""
+    """Sets the password that the link allows. Every session ends, and no browser is known any more.
+
+    Raises links.DeadLink or gate.Busy.
+    """
     user = link.user
-    encoded = passwords.encode(password)
+    before, after = user.password, passwords.encode(password)
     with transaction.atomic():
         links.use(link)
-        user.password = encoded
-        user.save(update_fields=["password"])
+        if not User.objects.filter(pk=user.pk, password=before).update(password=after):
+            raise links.DeadLink  # closed, or changed, since the link was found
+        user.password = after
         sessions.end_all(user)
+        browsers.forget_all(user)
         audit.record("password.reset", user=user, request=request)
-        alerts.tell(user, "password_changed", request=request)
+        alerts.tell(user, "password_changed", request=request, **_waiting_phone(user))
+
+
+def _waiting_phone(user: User) -> dict:
+    """What the e-mail tells of a change of phone that waits, and its way to cancel: who chose this password
+    anew may not have asked for it."""
+    change = contacts.waiting_phone(user)
+    if change is None:
+        return {}
+    link = links.make(user, LinkPurpose.CANCEL_PHONE, phone_change=change)
+    return {"link": link, **contacts.told(change)}

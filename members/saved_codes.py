@@ -17,11 +17,16 @@ GROUPS, GROUP_LENGTH = 4, 4
 LONGEST_TYPED = 64
 
 
+class AccountChanged(Exception):
+    """The account was closed or changed since `user` was read: nothing was made."""
+
+
 def make(user: User, *, request) -> list[str]:
-    """New codes for `user`, to be shown once; the earlier ones are void."""
+    """New codes for `user`, to be shown once; the earlier ones are void. Raises AccountChanged."""
     made = [_new() for _ in range(limit("RECOVERY_CODES"))]
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)  # two makers at once: one set remains
+        if not User.objects.lock_unchanged(user):  # locked: of two makers at once, one set remains
+            raise AccountChanged
         RecoveryCode.objects.filter(user=user).delete()
         RecoveryCode.objects.bulk_create(
             RecoveryCode(user=user, digest=_digest(user, code)) for code in made

@@ -73,11 +73,12 @@ def begin(request, identifiant: str, password: str, next_url: str) -> None:
         read = password_check.named_or_drawn(_accounts, identifiant, **browsers.brought_by(request))
         user = read if read and read.identifiant == identifiant else None
         known = browsers.acquaintance(user)
-        hits = _password_hits(identifiant, client_address(request), known.digest)
+        hits = password_hits(identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
         right = password_check.verify(read, password) and user is not None
     factor = _second_factor(user) if right and user.may_sign_in else ""
     if not factor:
+        throttle.failed(*hits)
         audit.record("signin.password_failed", user=user, request=request)
         raise PasswordRefused
     binding = secrets.token_urlsafe(16)
@@ -111,17 +112,18 @@ def knows_password(request, user: User, password: str) -> bool:
     """
     with password_gate.passage():
         known = browsers.acquaintance_of(request, user)
-        hits = _password_hits(user.identifiant, client_address(request), known.digest)
+        hits = password_hits(user.identifiant, client_address(request), known.digest)
         throttle.reserve(*hits)
         right = password_check.verify(user, password)
     if right:
         throttle.reserve(*(hit.refunded() for hit in hits))
     else:
+        throttle.failed(*hits)
         audit.record("signin.password_failed", user=user, request=request)
     return right
 
 
-def _password_hits(identifiant: str, address: str, browser: str) -> list[throttle.Hit]:
+def password_hits(identifiant: str, address: str, browser: str) -> list[throttle.Hit]:
     """What a try counts against. A known browser has its own budget: others cannot use it up."""
     if browser:
         return [throttle.Hit(throttle.PASSWORD_KNOWN, f"{identifiant}\0{browser}")]
@@ -229,8 +231,8 @@ def confirm(request, code: str) -> str:
             _same_account(step, user)
     except codes.CodeRefused as refusal:
         codes.record_failure(request, user or User(pk=step.user_id), refusal, step.binding)
-        if refusal.is_last and step.challenge_id and not step.browser:
-            _alert_of_failed_code(request, step)
+        if isinstance(refusal, codes.WrongCode) and not step.browser:
+            _alert_of_failed_codes(request, step)
         raise
     known = browsers.Acquaintance(step.browser, step.is_browser_noted)
     url = complete(request, user, device, step.next, known)
@@ -238,10 +240,21 @@ def confirm(request, code: str) -> str:
     return url
 
 
-@transaction.atomic
-def _alert_of_failed_code(request, step: Pending) -> None:
+def _alert_of_failed_codes(request, step: Pending) -> None:
+    """Tells who holds the account once it has had more wrong codes than one mistypes, by text or from the
+    app, over however many sign-ins; then rests. (ASVS 6.3.5)"""
+    try:
+        throttle.reserve(throttle.Hit(throttle.FAILED_CODES, str(step.user_id)))
+        return
+    except throttle.Throttled:
+        pass
+    try:
+        throttle.reserve(throttle.Hit(throttle.TOLD_OF_CODES, str(step.user_id)))
+    except throttle.Throttled:
+        return
     user = User.objects.select_related("member").get(pk=step.user_id)
-    alerts.tell(user, "code_failed", request=request)
+    with transaction.atomic():
+        alerts.tell(user, "code_failed", request=request)
 
 
 def complete(

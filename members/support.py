@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, sessions, throttle
+from members import alerts, audit, codes, contacts, sessions, signin, throttle
 from members.limits import limit
-from members.models import Recovery, SmsDevice, User
+from members.models import AuditEvent, KnownBrowser, Recovery, SmsDevice, User
 
 
 class NotPossible(Exception):
@@ -19,19 +20,41 @@ class NotPossible(Exception):
 
 @transaction.atomic
 def unlock(user: User, *, reason: str, request) -> None:
-    """Forgets the failures that make `user` wait: passwords, codes, texts asked for."""
+    """Forgets the failures that make `user` wait, wherever he comes from: passwords, codes, texts and links
+    asked for."""
     rules = (
-        (throttle.PASSWORD_ACCOUNT, user.identifiant),
         (throttle.TOTP, str(user.pk)),
+        (throttle.RECOVERY, str(user.pk)),
         (throttle.SENDS_PHONE_HOUR, user.phone),
         (throttle.SENDS_PHONE_DAY, user.phone),
+        (throttle.SENDS_PHONE_HOUR, codes.typed_numbers_of(user.pk)),
+        (throttle.SENDS_PHONE_DAY, codes.typed_numbers_of(user.pk)),
         (throttle.LINKS_ACCOUNT, user.identifiant),
+        (throttle.LINKS_ACCOUNT, contacts.links_of(user)),
     )
-    throttle.forget(*(throttle.Hit(rule, subject) for rule, subject in rules))
+    throttle.forget(
+        *(throttle.Hit(rule, subject) for rule, subject in rules), *_hits_of_passwords(user)
+    )
     device = SmsDevice.objects.filter(user=user).first()
     if device:
         device.forget_failures()
+    TOTPDevice.objects.filter(user=user).update(
+        throttling_failure_count=0, throttling_failure_timestamp=None
+    )
     audit.record("support.unlocked", user=user, request=request, reason=reason)
+
+
+def _hits_of_passwords(user: User) -> set[throttle.Hit]:
+    """What his wrong passwords counted against, but the addresses themselves: others share those."""
+    since = timezone.now() - timedelta(seconds=limit("PASSWORD_WINDOW"))
+    failures = AuditEvent.objects.filter(user=user, action="signin.password_failed", at__gt=since)
+    hits = set()
+    for address in failures.values_list("address", flat=True).distinct().order_by():
+        hits.update(signin.password_hits(user.identifiant, address, ""))
+    for digest in KnownBrowser.objects.filter(user=user).values_list("digest", flat=True):
+        hits.update(signin.password_hits(user.identifiant, "", digest))
+    hits.add(throttle.Hit(throttle.PASSWORD_ACCOUNT, user.identifiant))
+    return {hit for hit in hits if hit.rule != throttle.PASSWORD_ADDRESS}
 
 
 @transaction.atomic

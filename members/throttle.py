@@ -8,11 +8,13 @@ cache loses no count, and a database that is away refuses the act: the limits fa
 import logging
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.utils.crypto import salted_hmac
 
 from members.limits import limit
@@ -27,7 +29,8 @@ GLOBAL_SHARDS = 16  # one hot row for every text of the country would queue all 
 class Rule:
     """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
     window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
-    WAIT_LONGEST. `counts`: what was done too often, « tries », « texts » or « links »."""
+    WAIT_LONGEST; each failure from the limit on starts the window anew, what is given back does not.
+    `counts`: what was done too often, « tries », « texts » or « links »."""
 
     name: str
     allowed: str | int
@@ -63,9 +66,15 @@ LINKS_ADDRESS = Rule(
     "links.address", "LINKS_PER_ADDRESS", "LINKS_PER_ADDRESS_WINDOW", alarm=True, counts="links"
 )
 RECOVERY = Rule("recovery", "RECOVERY_FAILURES", "RECOVERY_WINDOW", doubling=True)
+# Not of what may be done, but of what is told: members.signin
+FAILED_CODES = Rule("codes.failed", "CODE_FAILURES_UNTOLD", "CODE_ALERT_REST")
+TOLD_OF_CODES = Rule("codes.told", 1, "CODE_ALERT_REST")
 REFUSED_CODES = Rule("trail.refused_codes", 1, "PENDING_LIFETIME")
 ACTIVATION_NUMBER = Rule(
     "activation.number", "ACTIVATION_TRIES_PER_NUMBER", "ACTIVATION_TRIES_WINDOW", doubling=True
+)
+ACTIVATION_TEXTS = Rule(
+    "activation.texts", "ACTIVATION_TEXTS_PER_PHONE_DAY", 86_400, counts="texts"
 )
 ACTIVATION_ADDRESS = Rule(
     "activation.address",
@@ -130,17 +139,25 @@ def reserve(*hits: Hit) -> None:
     parameters = []
     for key, hit in rows.items():
         rule = hit.rule
-        window = limit(rule.window) if isinstance(rule.window, str) else rule.window
-        allowed = limit(rule.allowed) if isinstance(rule.allowed, str) else rule.allowed
-        allowed = max(allowed // rule.shards, 1)
-        parameters += [key, hit.change, allowed, int(rule.doubling), now + window]
+        allowed = max(_figure(rule.allowed) // rule.shards, 1)
+        ends_at = now + _figure(rule.window)
+        parameters += [key, hit.change, allowed, int(rule.doubling), ends_at]
     with connection.cursor() as cursor:
         cursor.execute(_statement(len(rows), len(charged), now), [*parameters, *charged])
         counted = {row[0] for row in cursor.fetchall()}
     if counted < rows.keys():
-        refused = [hit for key, hit in rows.items() if key in charged and key not in counted]
-        _alarm(refused)
-        raise Throttled(_until([hit.key for hit in refused], now), refused[0].rule.counts)
+        refused = [rows[key] for key in charged if key not in counted]
+        raise _refusal(refused, now)
+
+
+def failed(*hits: Hit) -> None:
+    """Says of hits reserved before that they were failures: where one reached its limit, the window starts
+    anew. A right try in between never does that, so a shared address is not held up for ever."""
+    now = int(time.time())
+    hit_of = {hit.key: hit for hit in hits if hit.rule.doubling}
+    for row in _full(hit_of, now):
+        ends_at = now + _figure(hit_of[row.key].rule.window)
+        Throttle.objects.filter(pk=row.key).update(ends_at=ends_at)
 
 
 def forget(*hits: Hit) -> None:
@@ -151,6 +168,10 @@ def forget(*hits: Hit) -> None:
 def purge() -> int:
     """Deletes the counters whose window is over; how many."""
     return Throttle.objects.filter(ends_at__lt=int(time.time())).delete()[0]
+
+
+def _figure(value: str | int) -> int:
+    return limit(value) if isinstance(value, str) else value
 
 
 def _statement(rows: int, charged: int, now: int) -> str:
@@ -172,9 +193,9 @@ def _statement(rows: int, charged: int, now: int) -> str:
            SET count = CASE WHEN t.ends_at <= {now} THEN excluded.count
                             WHEN t.count + excluded.change < 0 THEN 0
                             ELSE t.count + excluded.change END,
-               ends_at = CASE WHEN t.ends_at <= {now} OR excluded.doubling = 1
-                              THEN excluded.ends_at ELSE t.ends_at END,
-               last_at = excluded.last_at, change = excluded.change,
+               ends_at = CASE WHEN t.ends_at <= {now} THEN excluded.ends_at ELSE t.ends_at END,
+               last_at = CASE WHEN excluded.change < 0 THEN 0 ELSE excluded.last_at END,
+               change = excluded.change,
                allowed = excluded.allowed, doubling = excluded.doubling
          WHERE excluded.change < 0 OR NOT ({_is_blocked("t", now)})
         RETURNING key"""
@@ -190,16 +211,21 @@ def _is_blocked(row: str, now: int) -> str:
                    ELSE {first} << ({row}.count - {row}.allowed) END > {now})"""
 
 
-def _until(keys: list[str], now: int) -> datetime:
+def _full(keys: Iterable[str], now: int) -> QuerySet[Throttle]:
+    """Those of these counters that reached what is allowed, in a window that runs."""
+    return Throttle.objects.filter(key__in=list(keys), ends_at__gt=now, count__gte=F("allowed"))
+
+
+def _refusal(refused: list[Hit], now: int) -> Throttled:
+    """Until when, and in the words of what blocks longest. Rings for the limits that are full: those that
+    were to be counted beside them are not."""
     soonest = datetime.fromtimestamp(now + 1, UTC)
-    blocked = [
-        row.blocked_until
-        for row in Throttle.objects.filter(key__in=keys)
-        if row.count >= row.allowed
-    ]
-    return max([soonest, *blocked])
-
-
-def _alarm(refused: list[Hit]) -> None:
-    for rule in {hit.rule for hit in refused if hit.rule.alarm}:
+    hits = {hit.key: hit for hit in refused}
+    blocking = [(row.blocked_until, hits[row.key].rule) for row in _full(hits, now)]
+    blocking = [(until, rule) for until, rule in blocking if until >= soonest]
+    if not blocking:  # it opened between the two statements
+        return Throttled(soonest, refused[0].rule.counts)
+    for rule in {rule for _until, rule in blocking if rule.alarm}:
         log.error("limit reached: %s", rule.name)
+    until, rule = max(blocking, key=lambda blocked: blocked[0])
+    return Throttled(until, rule.counts)

@@ -44,6 +44,7 @@ def show_letter(request, number: str, typed: str) -> None:
     try:
         letter = letters.recognise(member, LetterPurpose.ACTIVATION, typed)
     except letters.LetterRefused:
+        throttle.failed(*hits)
         audit.record(
             "activation.letter_failed",
             user=found.user if found else None,
@@ -89,14 +90,14 @@ def ask(request, number: str, channel: Channel) -> None:
 
 
 def _textable(member: Member | None, number: str) -> str:
-    """The phone to send a code to, or an empty string: also when it has had enough texts for now."""
+    """The phone to send a code to, or an empty string: also when strangers asked for enough texts already.
+
+    Counted apart from those of a sign-in: whoever knows a number uses up no text of who signs in.
+    """
     phone = member.phone if member and member.may_activate else ""
     counted = phone or f"nobody\0{number}"
     try:
-        throttle.reserve(
-            throttle.Hit(throttle.SENDS_PHONE_HOUR, counted),
-            throttle.Hit(throttle.SENDS_PHONE_DAY, counted),
-        )
+        throttle.reserve(throttle.Hit(throttle.ACTIVATION_TEXTS, counted))
     except throttle.Throttled:
         return ""
     return phone

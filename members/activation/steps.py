@@ -232,6 +232,7 @@ def check_code(
     try:
         challenge = codes.check(challenge_id, binding, code)
     except codes.CodeRefused as refusal:
+        throttle.failed(*hits)
         audit.record(
             "activation.code_failed",
             user=member.user if member else None,

@@ -73,7 +73,7 @@ class JobAdmin(MachineRows, admin.ModelAdmin):
         if jobs.stop(self._job(request, pk), by=request.user, request=request):
             messages.success(request, _("Le travail s'arrête après l'étape en cours."))
         else:
-            messages.warning(request, _("Le travail était déjà fini."))
+            messages.warning(request, _("Le travail est déjà fini, ou s'arrête déjà."))
         return self._back(pk)
 
     def resume(self, request, pk):

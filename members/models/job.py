@@ -15,12 +15,14 @@ LOST_AFTER = timedelta(minutes=10)  # without a sign of life: longer than any on
 class JobState(models.TextChoices):
     WAITING = "waiting", _("en attente")
     RUNNING = "running", _("en cours")
+    STOPPING = "stopping", _("s'arrête")  # until its turn has seen it
     DONE = "done", _("terminé")
     FAILED = "failed", _("arrêté par une erreur")
     STOPPED = "stopped", _("arrêté")
 
 
-ACTIVE = (JobState.WAITING, JobState.RUNNING)
+ACTIVE = (JobState.WAITING, JobState.RUNNING, JobState.STOPPING)
+_IN_A_TURN = (JobState.RUNNING, JobState.STOPPING)
 
 
 class JobQuerySet(models.QuerySet):
@@ -46,11 +48,28 @@ class JobQuerySet(models.QuerySet):
             )
         )
 
-    def stop(self, job) -> bool:
+    def end(self, job, state: str, **columns) -> bool:
+        """Ends the turn of `job` and the job with it, also when somebody has just asked it to stop."""
         return bool(
-            self.filter(pk=job.pk, state__in=ACTIVE).update(
-                state=JobState.STOPPED, finished_at=timezone.now()
+            self.filter(pk=job.pk, turn=job.turn, state__in=_IN_A_TURN).update(
+                state=state, seen_at=timezone.now(), finished_at=timezone.now(), **columns
             )
+        )
+
+    def stop(self, job) -> bool:
+        """Stops what waits. What runs stops once its turn has seen it: until then its key is taken, and it
+        cannot be taken up again, so that no two turns run at once."""
+        now = timezone.now()
+        waiting = self.filter(pk=job.pk, state=JobState.WAITING)
+        if waiting.update(state=JobState.STOPPED, finished_at=now):
+            return True
+        return bool(self.filter(pk=job.pk, state=JobState.RUNNING).update(state=JobState.STOPPING))
+
+    def end_stops_of_the_lost(self) -> int:
+        """Ends what was to stop and whose worker died; how many."""
+        now = timezone.now()
+        return self.filter(state=JobState.STOPPING, seen_at__lt=now - LOST_AFTER).update(
+            state=JobState.STOPPED, finished_at=now
         )
 
     def resume(self, job) -> bool:
@@ -130,6 +149,10 @@ class Job(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def may_stop(self) -> bool:
+        return self.state in (JobState.WAITING, JobState.RUNNING)
 
     @property
     def may_resume(self) -> bool:

@@ -5,7 +5,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 
@@ -28,6 +28,12 @@ class UserManager(BaseUserManager):
 
     def get_by_natural_key(self, identifiant):
         return self.get(identifiant=self.normalize_identifiant(identifiant))
+
+    def lock_unchanged(self, user) -> bool:
+        """Locks the row of `user` until the transaction ends, so that nothing closes the account meanwhile.
+        False when its password, phone or status is no longer as `user` was read."""
+        present = self.select_for_update().get(pk=user.pk)
+        return constant_time_compare(present.state_fingerprint(), user.state_fingerprint())
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from members import authenticator, codes
 from members.forms import CodeForm
-from members.stepup import StepUpForm
+from members.stepup import StepUpForm, is_fresh
 from members.views.access import member_required
 from members.views.passkeys import after_removal
 from members.views.signin import refusal_message, too_many, wait_message
@@ -20,7 +20,7 @@ def app(request):
     device = authenticator.of(request.user)
     form = StepUpForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and not device and form.is_valid():
-        authenticator.start(request.user)
+        authenticator.start(request)
         return redirect("app_confirm")
     return render(request, "members/authenticator/app.html", {"form": form, "device": device})
 
@@ -29,8 +29,10 @@ def app(request):
 @member_required
 def confirm(request):
     """The secret, to scan or to type, and the first code."""
+    if not is_fresh(request):
+        return redirect("app")
     try:
-        device = authenticator.under_way(request.user)
+        device = authenticator.under_way(request)
     except authenticator.NothingUnderWay:
         return redirect("app")
     form = CodeForm(request.POST if request.method == "POST" else None, from_app=True)
@@ -39,6 +41,8 @@ def confirm(request):
     if request.method == "POST" and form.is_valid():
         try:
             authenticator.confirm(device, form.cleaned_data["code"], request=request)
+        except authenticator.NothingUnderWay:
+            return redirect("app")
         except codes.WaitUntil as refusal:
             form.add_error("code", wait_message(refusal))
             return too_many(_setup_page(request, device, form, status=429), refusal)

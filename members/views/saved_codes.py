@@ -1,4 +1,4 @@
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -14,7 +14,10 @@ def saved_codes(request):
     is_post = request.method == "POST"
     form = StepUpForm(request, request.POST if is_post else None)
     if is_post and form.is_valid():
-        made = codes.make(request.user, request=request)
+        try:
+            made = codes.make(request.user, request=request)
+        except codes.AccountChanged:
+            return redirect("saved_codes")
         return render(request, "members/codes/made.html", {"codes": made, "today": timezone.now()})
     context = {"form": form, "left": codes.left(request.user)}
     return render(request, "members/codes/overview.html", context)
