@@ -295,9 +295,18 @@ def test_the_limits_are_the_same_for_a_number_that_nobody_has(visitor, ines):
 
 def test_a_phone_that_had_enough_texts_shows_nowhere(visitor, ines):
     for _ in range(5):
-        throttle.reserve(throttle.Hit(throttle.SENDS_PHONE_HOUR, MOBILE))
+        throttle.reserve(throttle.Hit(throttle.ACTIVATION_TEXTS, MOBILE))
     assert visitor.asks("10000011", "text")["Location"] == CODE
     assert not memory.outbox
+
+
+def test_who_asks_for_texts_to_a_shared_phone_holds_up_no_sign_in(visitor, client, claire):
+    child = make_member("jules", nir="178067512345644", phone=claire.phone)
+    Member.objects.filter(pk=child.pk).update(user=None)
+    for _ in range(5):
+        visitor.asks(child.number, "text")
+    assert len(memory.outbox) == 5
+    assert type_password(client)["Location"] == "/connexion/code/"
 
 
 @pytest.mark.parametrize("channel", ["email", "text"])

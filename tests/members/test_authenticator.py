@@ -11,8 +11,9 @@ from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from members import authenticator
 from members.mail.memory import outbox
-from members.models import AuditEvent, Challenge, Member
+from members.models import AuditEvent, Challenge, Mail, Member, User
 from members.sms import memory
 from tests.members.conftest import PASSWORD
 from tests.members.steps import read_code, said, signs_in, type_code, type_password, wrong
@@ -86,9 +87,42 @@ def test_looking_makes_no_secret(at_home):
 
 def test_a_secret_that_nobody_confirms_in_thirty_minutes_is_dead(at_home, claire):
     at_home.post(APP)
-    with time_machine.travel(timezone.now() + timedelta(minutes=14)):
-        assert at_home.get(CONFIRM).status_code == 200
+    assert at_home.get(CONFIRM).status_code == 200
     TOTPDevice.objects.update(created_at=timezone.now() - timedelta(minutes=31))
+    assert at_home.post(CONFIRM, {"code": shown(claire.user)})["Location"] == APP
+    assert not TOTPDevice.objects.get().confirmed
+
+
+def test_the_secret_is_neither_shown_nor_confirmed_once_the_password_is_old(at_home, claire):
+    at_home.post(APP)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        for answer in (at_home.get(CONFIRM), at_home.post(CONFIRM, {"code": shown(claire.user)})):
+            assert answer["Location"] == APP
+        assert "mot de passe actuel" in said(at_home.get(APP))
+    assert not TOTPDevice.objects.get().confirmed
+
+
+def test_another_session_neither_sees_nor_confirms_the_secret(at_home, claire, commits):
+    at_home.post(APP)
+    elsewhere = Client()
+    signs_in(elsewhere, commits)
+    for answer in (elsewhere.get(CONFIRM), elsewhere.post(CONFIRM, {"code": shown(claire.user)})):
+        assert answer["Location"] == APP
+    assert not TOTPDevice.objects.get().confirmed
+    assert at_home.post(CONFIRM, {"code": shown(claire.user)})["Location"] == APP
+    assert TOTPDevice.objects.get().confirmed
+
+
+def test_an_app_confirmed_while_the_account_is_closed_does_not_count(at_home, claire, monkeypatch):
+    at_home.post(APP)
+    TOTPDevice.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    check = authenticator.codes.check_totp
+
+    def meanwhile(*arguments):
+        check(*arguments)
+        User.objects.update(password="")
+
+    monkeypatch.setattr(authenticator.codes, "check_totp", meanwhile)
     assert at_home.post(CONFIRM, {"code": shown(claire.user)})["Location"] == APP
     assert not TOTPDevice.objects.get().confirmed
 
@@ -214,6 +248,18 @@ def test_guessing_must_wait_and_after_a_hundred_in_a_row_only_a_text_opens(
         with commits(execute=True):
             client.post(TEXT)
         assert type_code(client, read_code())["Location"] == "/espace/"
+
+
+def test_three_wrong_codes_of_an_app_are_told_once(client, app, claire, commits):
+    outbox.clear()
+    stranger = Client()
+    with commits(execute=True):
+        for sign_in in range(3):
+            type_password(stranger)
+            for _ in range(2):
+                type_code(stranger, wrong(shown(claire.user)))
+            assert Mail.objects.filter(kind="code_failed").count() == (sign_in > 0)
+    assert [mail.subject for mail in outbox] == ["Une connexion à votre espace a échoué"]
 
 
 def test_the_half_way_step_dies_when_the_app_is_removed(client, app, claire):

@@ -119,17 +119,38 @@ def test_its_member_forgets_it_and_nobody_else_can(known, claire, commits):
     assert Mail.objects.filter(user=claire.user, kind="new_browser").count() == 2
 
 
-def test_a_right_password_with_five_wrong_codes_is_told_unless_from_a_known_browser(
+def guesses(browser, commits, tries):
+    with commits(execute=True):
+        type_password(browser)
+    with commits(execute=True):
+        for _ in range(tries):
+            type_code(browser, wrong(read_code()))
+
+
+def told_of_codes():
+    return Mail.objects.filter(kind="code_failed").count()
+
+
+def test_a_right_password_with_three_wrong_codes_is_told_unless_from_a_known_browser(
     known, claire, commits
 ):
+    guesses(known, commits, 5)
+    assert told_of_codes() == 0
     stranger = Client()
-    for browser, told in ((known, 0), (stranger, 1)):
-        with commits(execute=True):
-            type_password(browser)
-            code = wrong(read_code())
-            for _ in range(5):
-                type_code(browser, code)
-        assert Mail.objects.filter(kind="code_failed").count() == told
+    guesses(stranger, commits, 2)
+    assert told_of_codes() == 0, "a slip or two"
+    guesses(stranger, commits, 2)
+    assert told_of_codes() == 1, "over two sign-ins, none of which used up its tries"
+
+
+def test_who_was_told_of_wrong_codes_is_told_again_after_a_day_and_not_before(claire, commits):
+    with time_machine.travel(timezone.now()) as clock:
+        for _ in range(2):
+            guesses(Client(), commits, 4)
+        assert told_of_codes() == 1
+        clock.shift(timedelta(days=1, minutes=1))
+        guesses(Client(), commits, 4)
+        assert told_of_codes() == 2
 
 
 @pytest.mark.parametrize("value", ["", "x" * 5000, "é"])

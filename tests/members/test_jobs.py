@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -159,11 +159,57 @@ def test_a_stop_ends_it_after_the_present_step(counter, hugo):
     assert not jobs.stop(now(job), by=hugo.user)
 
 
+def test_what_was_told_to_stop_during_a_step_is_taken_up_by_nobody_before_that_step_ends(
+    counter, hugo
+):
+    job = jobs.start("test.count", by=hugo.user, key="incident 1")
+    found = []
+
+    def stopped(running):
+        assert jobs.stop(now(job), by=hugo.user)
+        found.append(now(job).state)
+        assert not jobs.stop(now(job), by=hugo.user), "once"
+        assert not jobs.resume(now(job), by=hugo.user)
+        assert jobs.start("test.count", by=hugo.user, key="incident 1") == job
+        assert not job_turns.take_turn(job.pk)
+
+    counter.meanwhile = stopped
+    job_turns.take_turn(job.pk)
+    assert (found, counter.did) == ([JobState.STOPPING], [0])
+    assert now(job).state == JobState.STOPPED
+    counter.meanwhile = lambda job: None
+    assert jobs.resume(now(job), by=hugo.user)
+
+
+def test_work_whose_last_step_ends_as_it_is_told_to_stop_is_done(hugo, monkeypatch):
+    job = asked()
+
+    def told_to_stop(job):
+        jobs.stop(now(job), by=hugo.user)
+        return iter(())
+
+    kind = jobs.Kind("test.count", "Rien à faire", "members.view_member", told_to_stop)
+    monkeypatch.setitem(jobs.kinds, "test.count", kind)
+    job_turns.take_turn(job.pk)
+    assert now(job).state == JobState.DONE
+
+
+def test_what_was_told_to_stop_and_whose_worker_died_ends_after_a_while(counter, hugo):
+    job = asked(state=JobState.RUNNING, seen_at=timezone.now(), turn=1, key="incident 1")
+    assert jobs.stop(job, by=hugo.user)
+    job_turns.waiting()
+    assert now(job).state == JobState.STOPPING
+    with time_machine.travel(timezone.now() + LOST_AFTER + timedelta(seconds=1)):
+        assert not job_turns.waiting()
+        assert now(job).state == JobState.STOPPED
+        assert jobs.resume(now(job), by=hugo.user)
+
+
 def test_of_one_key_one_job_is_active(counter, hugo):
     first = jobs.start("test.count", by=hugo.user, key="incident 1")
     assert jobs.start("test.count", by=hugo.user, key="incident 1") == first
     assert jobs.start("test.count", by=hugo.user, key="incident 2") != first
-    Job.objects.stop(first)
+    jobs.stop(first, by=hugo.user)
     second = jobs.start("test.count", by=hugo.user, key="incident 1")
     assert second != first
     assert not jobs.resume(now(first), by=hugo.user)
@@ -268,3 +314,14 @@ def test_a_job_keeps_nothing_of_a_file_that_fails_half_way(counter, db, tmp_path
         jobs.keep(ended(), "liste.csv", "text/csv", half())
     assert not JobFile.objects.exists()
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_file_whose_row_cannot_be_written_does_not_stay_on_the_disk(db, tmp_path, monkeypatch):
+    def refused(self, **options):
+        raise IntegrityError
+
+    job = ended()
+    monkeypatch.setattr(JobFile, "save", refused)
+    with pytest.raises(IntegrityError):
+        jobs.keep(job, "liste.csv", "text/csv", [b"nir;nom"])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -70,6 +70,27 @@ def test_each_mail_says_what_happened_who_we_are_and_nothing_that_serves_a_thief
     assert claire.phone not in body
 
 
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox sur Windows",
+        ),
+        ("Firefox. URGENT : confirmez sur https://evil.example/ maintenant", "Navigateur inconnu"),
+        ("https://evil.example/ Bot/1.0", ""),
+        ("evil.example/1.0 CFNetwork/808 Darwin/16", ""),
+    ],
+)
+def test_what_a_browser_says_of_itself_is_never_copied_into_our_e_mails(
+    claire, rf, tell, sent, written
+):
+    tell(claire.user, "new_browser", request=rf.get("/", HTTP_USER_AGENT=sent))
+    body = outbox[-1].body
+    assert f"Navigateur\u00a0: {written}" in body
+    assert "evil" not in body
+
+
 # Sending
 
 

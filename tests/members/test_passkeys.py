@@ -12,8 +12,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from members import links, passkeys, protection
 from members.mail.memory import outbox
 from members.models import AuditEvent, Passkey, Session, SmsMessage, User
+from members.models.link import LinkPurpose
 from members.sms import memory
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.soft_key import SoftKey
@@ -132,6 +134,24 @@ def test_a_key_made_without_its_holder_or_elsewhere_is_not_kept(at_home, answeri
     assert "n'a pas pu être enregistrée" in said(page)
     assert not Passkey.objects.exists()
     assert reasons() == ["answer"]
+
+
+def closes_the_account(user):
+    protection.protect(links.make(User.objects.get(pk=user.pk), LinkPurpose.NOT_ME), request=None)
+
+
+def test_a_key_answered_while_the_account_is_closed_is_not_kept(at_home, claire, monkeypatch):
+    made = passkeys._made
+
+    def meanwhile(*arguments):
+        key = made(*arguments)
+        closes_the_account(claire.user)
+        return key
+
+    monkeypatch.setattr(passkeys, "_made", meanwhile)
+    adds(at_home, SoftKey())
+    assert not Passkey.objects.exists()
+    assert reasons() == ["changed"]
 
 
 def test_a_key_is_made_for_one_challenge_once(at_home):
@@ -265,6 +285,13 @@ def refused(client, answer, reason):
     assert reasons()[-1] == reason
     assert client.get("/espace/").status_code == 302
     return True
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800"])
+def test_an_answer_with_characters_that_no_database_keeps_is_refused_and_recorded(client, key, odd):
+    refused(client, key.opens(asks(client), origin=f"https://evil.example/{odd}"), "answer")
+    event = AuditEvent.objects.get(action="passkey.refused")
+    assert event.details["detail"] == "InvalidAuthenticationResponse"
 
 
 def test_an_answer_opens_once(client, key):

@@ -1,9 +1,12 @@
 """« Ce n'est pas moi »: from the e-mail of an alert to an account that its holder alone can open."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, links
+from members import alerts, contacts, links, protection
 from members.mail.memory import outbox
 from members.models import (
     AuditEvent,
@@ -82,6 +85,51 @@ def test_it_undoes_what_was_changed_lately(claire, protects):
     assert change.cancelled_at
     assert not KnownBrowser.objects.live().exists()
     assert not Passkey.objects.live().exists()
+
+
+def test_an_app_linked_lately_is_removed_and_an_older_one_stays(claire, protects):
+    app = TOTPDevice.objects.create(user=claire.user, name="application", confirmed=True)
+    TOTPDevice.objects.update(created_at=timezone.now() - timedelta(days=8))
+    recent = TOTPDevice.objects.create(user=claire.user, name="application", confirmed=True)
+    protects()
+    assert list(TOTPDevice.objects.all()) == [app]
+    assert recent != app
+
+
+def test_the_app_of_a_colleague_stays(hugo):
+    protection.protect(links.make(hugo, LinkPurpose.NOT_ME), request=None)
+    assert TOTPDevice.objects.filter(user=hugo).exists()
+
+
+@pytest.fixture
+def moved(claire, django_capture_on_commit_callbacks):
+    """Claire's e-mails went to a thief's mailbox: the change, her link back, the link in his mailbox."""
+    change = EmailChange.objects.create(
+        user=claire.user, old_email=claire.email, new_email="voleur@exemple.invalid"
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        contacts.confirm_email(
+            links.make(claire.user, LinkPurpose.CONFIRM_EMAIL, email_change=change), request=None
+        )
+    back = link_in_mail("email/annuler")
+    hers = link_in_mail("alerte")
+    with django_capture_on_commit_callbacks(execute=True):
+        alerts.tell(User.objects.get(pk=claire.user.pk), "new_browser")
+    assert outbox[-1].to == "voleur@exemple.invalid"
+    return back, hers, link_in_mail("alerte")
+
+
+@pytest.mark.parametrize("way", ["not me", "change taken back"])
+def test_a_link_in_the_mailbox_of_a_thief_ends_when_the_address_is_taken_back(
+    client, claire, moved, way
+):
+    back, hers, his = moved
+    client.post(hers if way == "not me" else back)
+    claire.refresh_from_db()
+    assert claire.email == "claire@exemple.invalid"
+    assert client.post(his).status_code == 410
+    if way == "change taken back":
+        assert client.post(hers).status_code == 200, "her own link still protects her"
 
 
 def test_the_link_serves_once(protects):

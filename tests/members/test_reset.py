@@ -11,8 +11,20 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from members import contacts, links, protection, reset
 from members.mail.memory import outbox
-from members.models import AuditEvent, Mail, Session, SmsMessage, Throttle, User
+from members.models import (
+    AuditEvent,
+    KnownBrowser,
+    Mail,
+    Member,
+    Session,
+    SmsMessage,
+    Throttle,
+    User,
+)
+from members.models.contact import Proof
+from members.models.link import LinkPurpose
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import link_in_mail, signs_in, type_password
 
@@ -54,6 +66,7 @@ def test_from_the_forgotten_password_to_the_space(
     with django_capture_on_commit_callbacks(execute=True):
         assert type_password(client, password=NEW)["Location"] == "/connexion/code/"
     assert outbox[-1].subject == "Votre mot de passe a changé"
+    assert "changement de téléphone" not in outbox[-1].body
     assert SmsMessage.objects.filter(notice="password_changed").count() == 1
     assert [
         *AuditEvent.objects.filter(action__startswith="password.").values_list("action", flat=True)
@@ -87,6 +100,60 @@ def test_the_link_serves_once(client, link):
 def test_the_link_dies_after_thirty_minutes(client, link):
     with time_machine.travel(timezone.now() + timedelta(minutes=31)):
         assert choose(client, link).status_code == 410
+
+
+@pytest.mark.parametrize("change", ["password", "phone", "email", "status"])
+def test_the_link_dies_when_the_account_changes(client, claire, link, change):
+    match change:
+        case "password":
+            User.objects.update(password="")
+        case "phone":
+            Member.objects.update(phone="+33612345670")
+        case "email":
+            Member.objects.update(email="autre@exemple.invalid")
+        case "status":
+            User.objects.update(suspended_at=timezone.now())
+    assert client.get(link).status_code == 410
+    assert choose(client, link).status_code == 410
+    assert not User.objects.get(pk=claire.user.pk).check_password(NEW)
+
+
+def test_the_link_opens_nothing_when_the_account_is_closed_in_the_same_instant(
+    client, claire, link, monkeypatch
+):
+    encode = reset.passwords.encode
+
+    def meanwhile(password):
+        user = User.objects.get(pk=claire.user.pk)
+        protection.protect(links.make(user, LinkPurpose.NOT_ME), request=None)
+        return encode(password)
+
+    monkeypatch.setattr(reset.passwords, "encode", meanwhile)
+    assert choose(client, link).status_code == 410
+    assert not User.objects.get(pk=claire.user.pk).has_usable_password()
+
+
+def test_no_browser_is_known_any_more(client, claire, ask, django_capture_on_commit_callbacks):
+    signs_in(Client(), django_capture_on_commit_callbacks)
+    assert KnownBrowser.objects.live().exists()
+    ask()
+    choose(client, link_in_mail("mot-de-passe"))
+    assert not KnownBrowser.objects.live().exists()
+
+
+def test_a_change_of_phone_that_waits_is_told_with_its_way_to_cancel(
+    client, claire, link, django_capture_on_commit_callbacks
+):
+    change = contacts.open_phone(claire.user, "+33698765432", Proof.SAVED_CODE, request=None)
+    contacts.confirm_phone(change, request=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        choose(client, link)
+    assert outbox[-1].subject == "Votre mot de passe a changé"
+    assert "06 •• •• •• 32 servira à partir du" in outbox[-1].body
+    with django_capture_on_commit_callbacks(execute=True):
+        Client().post(link_in_mail("telephone/annuler"))
+    change.refresh_from_db()
+    assert change.cancelled_at
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from members import saved_codes
+from members import links, protection, saved_codes
 from members.mail.memory import outbox as mailbox
-from members.models import AuditEvent, RecoveryCode
+from members.models import AuditEvent, RecoveryCode, User
+from members.models.link import LinkPurpose
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import link_in_mail, signs_in
 from tests.members.test_codes import at_once
@@ -51,6 +52,20 @@ def test_eight_codes_are_shown_once_and_kept_by_nobody(client, inside):
             for code in made:
                 assert code not in rows, table
                 assert code.replace("-", "") not in rows, table
+
+
+def test_none_are_made_while_the_account_is_closed(claire, inside, monkeypatch):
+    new = saved_codes._new
+
+    def meanwhile():
+        user = User.objects.get(pk=claire.user.pk)
+        if user.has_usable_password():
+            protection.protect(links.make(user, LinkPurpose.NOT_ME), request=None)
+        return new()
+
+    monkeypatch.setattr(saved_codes, "_new", meanwhile)
+    assert inside()["Location"] == PATH
+    assert not RecoveryCode.objects.exists()
 
 
 def test_their_making_is_told_by_email_and_to_the_trail(claire, inside):

@@ -8,10 +8,20 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from members import throttle
 from members.mail.memory import outbox
-from members.models import AuditEvent, Card, CareDomain, Recovery, Session, SmsDevice, User
+from members.models import (
+    AuditEvent,
+    Card,
+    CareDomain,
+    Recovery,
+    Session,
+    SmsDevice,
+    Throttle,
+    User,
+)
 from tests.members.conftest import PASSWORD
-from tests.members.steps import type_password
+from tests.members.steps import signs_in, type_password
 from tests.members.test_reimbursements import paid
 from tests.signing import sign_in
 
@@ -85,6 +95,50 @@ def test_unlocking_forgets_what_makes_a_member_wait(act, hugo, claire, settings)
     act(hugo, "debloquer")
     assert type_password(Client(REMOTE_ADDR="203.0.113.3")).status_code == 302
     assert SmsDevice.objects.get().failures_in_a_row == 0
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_unlocking_opens_to_the_very_browser_that_had_to_wait(
+    act, hugo, claire, is_known, django_capture_on_commit_callbacks
+):
+    browser = Client(REMOTE_ADDR="203.0.113.1")
+    if is_known:
+        signs_in(browser, django_capture_on_commit_callbacks)
+        browser.post("/deconnexion/")
+    while type_password(browser, password="wrong").status_code != 429:
+        pass
+    act(hugo, "debloquer")
+    assert type_password(browser).status_code == 302
+
+
+def test_unlocking_spares_the_address_that_others_share(act, hugo, claire, settings):
+    settings.LIMITS = {**settings.LIMITS, "PASSWORD_FAILURES_ADDRESS": 2}
+    for _ in range(2):
+        type_password(Client(REMOTE_ADDR="203.0.113.1"), password="wrong")
+    act(hugo, "debloquer")
+    assert type_password(Client(REMOTE_ADDR="203.0.113.1")).status_code == 429
+
+
+def test_unlocking_forgets_codes_of_every_kind_and_what_was_asked_for(act, hugo, claire):
+    app = TOTPDevice.objects.create(
+        user=claire.user,
+        throttling_failure_count=100,
+        throttling_failure_timestamp=timezone.now(),
+    )
+    pk = claire.user.pk
+    hits = [
+        throttle.Hit(throttle.TOTP, str(pk)),
+        throttle.Hit(throttle.RECOVERY, str(pk)),
+        throttle.Hit(throttle.SENDS_PHONE_DAY, claire.phone),
+        throttle.Hit(throttle.SENDS_PHONE_DAY, f"account\0{pk}"),
+        throttle.Hit(throttle.LINKS_ACCOUNT, "claire"),
+        throttle.Hit(throttle.LINKS_ACCOUNT, f"email\0{pk}"),
+    ]
+    throttle.reserve(*hits)
+    act(hugo, "debloquer")
+    assert not Throttle.objects.filter(pk__in=[hit.key for hit in hits]).exists()
+    app.refresh_from_db()
+    assert (app.throttling_failure_count, app.throttling_failure_timestamp) == (0, None)
 
 
 def test_suspending_ends_the_sessions_and_reopening_does_not_bring_them_back(act, hugo, claire):

@@ -73,6 +73,72 @@ def test_a_refund_gives_the_try_back_and_lifts_the_block_it_had_set(db, clock):
     throttle.reserve(hit())
 
 
+def test_a_busy_address_with_few_failures_an_hour_is_never_held_up(db, clock):
+    """Six wrong passwords and thirty right ones each hour, as behind the one address of a carrier."""
+    busy = throttle.Hit(throttle.PASSWORD_ADDRESS, "192.0.2.9/32")
+    for attempt in range(40 * 36):
+        throttle.reserve(busy)
+        if attempt % 6:
+            throttle.reserve(busy.refunded())
+        else:
+            throttle.failed(busy)
+        clock.shift(100)
+
+
+def test_after_many_failures_right_tries_neither_make_anybody_wait_nor_lengthen_the_window(
+    db, clock
+):
+    address = throttle.Hit(throttle.PASSWORD_ADDRESS, "192.0.2.9/32")
+    for _ in range(100):
+        throttle.reserve(address)
+        throttle.failed(address)
+    clock.shift(31)
+    for _ in range(10):
+        for _twice in range(2):
+            throttle.reserve(address)
+            throttle.reserve(address.refunded())
+        clock.shift(360)
+    throttle.reserve(address)
+    assert Throttle.objects.get(pk=address.key).count == 1, "the window ended"
+
+
+def test_at_the_limit_each_failure_starts_the_window_anew(db, clock):
+    for _ in range(5):
+        throttle.reserve(hit())
+        throttle.failed(hit())
+        clock.shift(600)
+    clock.shift(1200)  # 70 minutes after the first one, 30 minutes after the last one
+    throttle.reserve(hit())
+    throttle.failed(hit())
+    assert seconds_to_wait() == 60
+
+
+def test_the_alarm_rings_for_the_limit_that_is_full_and_for_no_other(db, clock, caplog):
+    pair = throttle.Hit(throttle.PASSWORD_PAIR, "claire")
+    address = throttle.Hit(throttle.PASSWORD_ADDRESS, "192.0.2.9/32")
+    for _ in range(5):
+        throttle.reserve(pair, address)
+    with pytest.raises(throttle.Throttled):
+        throttle.reserve(pair, address)
+    assert not caplog.records
+    for _ in range(95):
+        throttle.reserve(address)
+    with pytest.raises(throttle.Throttled):
+        throttle.reserve(pair, address)
+    assert [record.getMessage() for record in caplog.records] == ["limit reached: password.address"]
+
+
+@pytest.mark.parametrize("number", range(8))  # the order of their keys differs
+def test_the_words_are_those_of_the_limit_that_is_full(db, clock, number):
+    links = throttle.Hit(throttle.LINKS_ACCOUNT, f"a{number}")
+    texts = throttle.Hit(throttle.SENDS_ADDRESS, f"b{number}")
+    for _ in range(5):
+        throttle.reserve(links, texts)
+    with pytest.raises(throttle.Throttled) as refused:
+        throttle.reserve(links, texts)
+    assert refused.value.counts == "links"
+
+
 def test_one_blocked_subject_spares_the_counters_of_the_others(db, clock):
     for _ in range(5):
         throttle.reserve(hit(subject="pair"))
@@ -124,26 +190,32 @@ def test_of_forty_hits_at_once_five_pass():
 
 
 class TestAnySequence(HypothesisTestCase):
-    @hypothesis_settings(max_examples=40, deadline=None)
+    @hypothesis_settings(max_examples=60, deadline=None)
     @given(
-        st.lists(st.tuples(st.sampled_from(["try", "refund"]), st.integers(0, 400)), max_size=25)
+        st.lists(st.tuples(st.sampled_from(["wrong", "right"]), st.integers(0, 900)), max_size=25)
     )
     def test_a_plain_model_agrees(self, acts):
-        """The statement against the rule in a few lines of Python."""
+        """The statements against the rule in a few lines of Python."""
         count, ends, last = 0, 0, 0
         with time_machine.travel(NOON, tick=False) as clock:
             for act, pause in acts:
                 clock.shift(pause)
                 now = int(time.time())
-                change = 1 if act == "try" else -1
                 count = 0 if ends <= now else count
                 wait = 0 if count < 5 else min(30 * 2 ** (count - 5), 900)
-                allowed = change < 0 or last + wait <= now
+                allowed = last + wait <= now
                 if allowed:
-                    count, ends, last = max(count + change, 0), now + 3600, now
+                    ends = now + 3600 if ends <= now else ends
+                    if act == "right":
+                        last = 0
+                    else:
+                        count, last = count + 1, now
+                        ends = now + 3600 if count >= 5 else ends
                 try:
-                    throttle.reserve(hit() if change > 0 else hit().refunded())
+                    throttle.reserve(hit())
                     passed = True
                 except throttle.Throttled:
                     passed = False
+                else:
+                    throttle.reserve(hit().refunded()) if act == "right" else throttle.failed(hit())
                 assert passed == allowed
