@@ -44,6 +44,14 @@ def seal_what_stands(apps, schema_editor):
         checkpoints.filter(pk=one.pk).update(seal=seal)
 
 
+def mark_who_did_both(apps, schema_editor):
+    """Older releases let who made a ticket confirm it: what was done stays told as it was."""
+    enrolments = apps.get_model("members", "StaffEnrolment").objects.using(
+        schema_editor.connection.alias
+    )
+    enrolments.filter(confirmed_by=models.F("made_by")).update(confirmed_by_its_maker=True)
+
+
 class Migration(migrations.Migration):
     dependencies = [("members", "0012_plans_guarantees_and_decomptes")]
 
@@ -63,4 +71,24 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(hold_again, let_go),
+        migrations.AddField(
+            model_name="staffenrolment",
+            name="confirmed_by_its_maker",
+            field=models.BooleanField(default=False, editable=False),
+        ),
+        migrations.AddField(
+            model_name="user",
+            name="generation",
+            field=models.PositiveIntegerField(default=0, editable=False),
+        ),
+        migrations.RunPython(mark_who_did_both, migrations.RunPython.noop),
+        migrations.AddConstraint(
+            model_name="staffenrolment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(confirmed_by__isnull=True)
+                | ~models.Q(confirmed_by=models.F("made_by"))
+                | models.Q(confirmed_by_its_maker=True),
+                name="staffenrolment_confirmed_by_another_than_its_maker",
+            ),
+        ),
     ]

@@ -225,7 +225,8 @@ class Member(Person):
 
     def opening_fingerprint(self) -> str:
         """Changes with the account, the phone and the e-mail address: an opening under way ends then."""
-        account = f"{self.user_id}\0{self.user.password}" if self.user else ""
+        user = self.user
+        account = f"{user.pk}\0{user.password}\0{user.generation}" if user else ""
         state = f"{self.number}\0{account}\0{self.phone}\0{self.email}\0{self.may_activate}"
         return salted_hmac("members.member.opening", state, algorithm="sha256").hexdigest()
 

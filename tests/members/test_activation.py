@@ -677,6 +677,13 @@ def test_the_number_of_somebody_else_is_nobodys_identifiant(visitor, ines, jules
     assert "Ajoutez une lettre" in visitor.chooses(identifiant=jules.number).content.decode()
 
 
+def test_nor_is_a_number_with_letters_in_either_case(visitor, ines, jules):
+    Member.objects.filter(pk=jules.pk).update(number="AB1234")
+    visitor.shows_letter(ines, printed(ines))
+    assert "déjà pris" in visitor.chooses(identifiant="ab1234").content.decode()
+    assert visitor.chooses(identifiant=ines.number)["Location"] == PHONE
+
+
 def test_a_number_that_is_taken_as_identifiant_is_not_proposed(visitor, ines):
     User.objects.create_user("10000011", PASSWORD)
     visitor.shows_letter(ines, printed(ines))

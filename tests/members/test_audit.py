@@ -1,7 +1,7 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -380,6 +380,12 @@ def test_the_auditor_takes_every_event_of_a_period_with_its_place_in_the_chain(t
     assert [int(row["position"]) for row in rows] == [1, 2, 3, 4, 5]
     assert rows[0]["user"] == "claire"
     assert not list(audit_export.rows(today - timedelta(days=9), today - timedelta(days=8)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_any_day_that_a_calendar_knows_may_be_asked_for(trail, kind):
+    text = "".join(audit_export.lines(date.min, date.max, kind))
+    assert text.count("test.happened") == 5
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(rf, claire):
