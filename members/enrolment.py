@@ -1,7 +1,8 @@
 """A new colleague: a ticket, his own password and app, then the word of somebody who saw him.
 
 Nobody enrols himself, and nobody chooses or sees the password or the app of another. Who made the ticket
-could use it: somebody else confirms. Until then his account opens nothing. (NIST SP 800-63B-4 §4.1; signin.md §1)
+could use it: somebody else confirms. Until then his account opens nothing.
+(NIST SP 800-63B-4 §4.1; signin.md §1)
 """
 
 from datetime import timedelta

@@ -111,8 +111,8 @@ def print_batch(
 ) -> bytes:
     """A PDF with one letter each, by number; what was printed before for this purpose is cancelled.
 
-    `by`: who prints, None for the command, which has no `request` either. At most BATCH. Raises NotPrintable, and then nothing
-    changes.
+    `by`: who prints, None for the command, which has no `request` either. At most BATCH. Raises
+    NotPrintable, and then nothing changes.
     """
     purpose = LetterPurpose(purpose)
     may, may_not = sorted_out(members, purpose)

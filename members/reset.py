@@ -6,10 +6,12 @@ address can be changed by a colleague, an arrival is renewed under the eyes of t
 """
 
 from django.db import transaction
+from django.db.models import OuterRef
 
 from members import alerts, audit, links, passwords, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.models import OneTimeLink, User
+from members.models.member import own_factor
 
 
 def ask(request, identifiant: str) -> None:
@@ -19,11 +21,13 @@ def ask(request, identifiant: str) -> None:
         throttle.Hit(throttle.LINKS_ACCOUNT, identifiant),
         throttle.Hit(throttle.LINKS_ADDRESS, counted_address(client_address(request))),
     )
-    user = User.objects.select_related("member").filter(identifiant=identifiant).first()
+    users = User.objects.select_related("member").annotate(has_own=own_factor(OuterRef("pk")))
+    user = users.filter(identifiant=identifiant).first()
     address = user.mail_address if user and user.may_sign_in and not user.is_staff else ""
     with transaction.atomic():
-        # without a phone on file, a new password would open nothing: the account is opened anew
-        kind = "reset" if user is None or user.is_staff or user.phone else "activation"
+        # without phone, app or passkey, a new password would open nothing: the account is opened anew
+        is_reset = user is None or user.is_staff or user.phone or user.has_own
+        kind = "reset" if is_reset else "activation"
         alerts.send(user, kind, to=address)
         audit.record("password.reset_asked", user=user, request=request)
 

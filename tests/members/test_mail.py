@@ -33,6 +33,7 @@ FACTS = {
     "version": 2,
     "due_day": "28/11/2026",
     "due_time": "08:05",
+    "by": "Odile Kermarrec",
 }
 
 
