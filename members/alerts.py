@@ -29,6 +29,7 @@ WITHOUT_NOT_ME = {
     "confirm_email",
     "change_cancelled",
     "blocked",
+    "email_replaced",
     "trail_anchor",
     "deadline",
     "version_held_back",

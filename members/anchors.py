@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -15,10 +15,13 @@ from django.utils import timezone
 
 from members import audit
 from members.models import AuditCheckpoint, AuditLink, Mail
+from members.models.audit import KEPT_DAYS
 
 log = logging.getLogger(__name__)
 
 FILE = "trail-anchors.jsonl"
+# An event may have happened that long before an anchor which does not hold it yet: it was not sealed.
+SEALED_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class Anchor:
     at: str
     position: int
     chain: str
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromisoformat(self.at)
 
 
 class Unreadable(Exception):
@@ -63,18 +70,32 @@ def read(path: Path) -> Iterator[Anchor]:
             try:
                 told = json.loads(line)
                 anchor = Anchor(told["at"], told["position"], told["chain"])
-                datetime.fromisoformat(anchor.at)
+                is_dated = anchor.moment.tzinfo is not None
             except (ValueError, KeyError, TypeError):
-                raise Unreadable(f"line {number}") from None
+                is_dated = False
+            if not is_dated:
+                raise Unreadable(f"line {number}")
             yield anchor
 
 
 def verify(path: Path) -> audit.Breach | None:
-    """The first place where the trail is not what an anchor told, or None. Raises Unreadable."""
+    """The first place where the trail is not what an anchor told, or None. Raises Unreadable.
+
+    What stood below the checkpoint is gone: rightly where the anchor was a year old by then, for what
+    came after it was purged too.
+    """
     begin = AuditCheckpoint.objects.order_by("-position").first()
+    if begin:
+        purged_at = min(begin.at, timezone.now())
+        served = purged_at - timedelta(days=KEPT_DAYS) + SEALED_WITHIN
     for anchor in read(path):
-        if (begin and anchor.position < begin.position) or anchor.position == 0:
-            continue  # purged after its year
+        if anchor.position == 0:
+            continue
+        if begin and anchor.position < begin.position:
+            if anchor.moment >= served:
+                what = f"deleted before its year, it stood on {anchor.at}"
+                return audit.Breach(f"link {anchor.position}", what)
+            continue
         here = AuditLink.objects.filter(position=anchor.position).first()
         if here is None and begin and begin.position == anchor.position:
             here = begin

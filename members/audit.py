@@ -82,7 +82,8 @@ def _beginning() -> AuditCheckpoint:
 def purge(before: datetime | None = None) -> int:
     """Deletes the events older than a year, all of them chained and verified; how many.
 
-    One checkpoint keeps the place and the digest where the chain goes on, so that it still verifies.
+    One checkpoint keeps the place and the digest where the chain goes on, so that it still verifies; it is
+    sealed, so that nobody else makes a place for it to begin.
     Raises Broken when what would go does not verify: proof of a breach is not thrown away.
     """
     year = timezone.now() - timedelta(days=KEPT_DAYS)
@@ -104,6 +105,8 @@ def purge(before: datetime | None = None) -> int:
 
 def _purge(batch: list[AuditLink]) -> int:
     before = _beginning()
+    if breach := next(_breaches_of_checkpoint(), None):
+        raise Broken(breach)
     for link in batch:
         if (
             link.position != before.position + 1
@@ -113,9 +116,11 @@ def _purge(batch: list[AuditLink]) -> int:
             raise Broken(Breach(f"link {before.position + 1}", "altered or missing"))
         before = link
     with transaction.atomic():
-        AuditCheckpoint.objects.create(
+        checkpoint = AuditCheckpoint(
             position=before.position, chain=before.chain, events=len(batch)
         )
+        checkpoint.seal = checkpoint_seal(checkpoint)
+        checkpoint.save(force_insert=True)
         AuditLink.objects.filter(position__lte=before.position).end_of_retention()
         AuditEvent.objects.filter(pk__in=[link.event_id for link in batch]).end_of_retention()
     return len(batch)
@@ -139,10 +144,18 @@ class Breach:
 def verify() -> Breach | None:
     """Reads the whole trail; the first broken row, or None."""
     return (
-        next(_breaches_of_events(), None)
+        next(_breaches_of_checkpoint(), None)
+        or next(_breaches_of_events(), None)
         or next(_breaches_of_chain(), None)
         or next(_events_never_chained(), None)
     )
+
+
+def _breaches_of_checkpoint() -> Iterator[Breach]:
+    """The last one alone: the chain begins there, and who wrote it held the key."""
+    begin = _beginning()
+    if begin.position and not _is_sealed(begin):
+        yield Breach(f"checkpoint {begin.position}", "not written by the purge")
 
 
 def _breaches_of_events() -> Iterator[Breach]:
@@ -186,6 +199,27 @@ def _is_linked(before: str, link: AuditLink) -> bool:
     return any(
         constant_time_compare(link.chain, _chain(before, link.event, key)) for key in _secrets()
     )
+
+
+def _is_sealed(checkpoint: AuditCheckpoint) -> bool:
+    return any(
+        constant_time_compare(checkpoint.seal, checkpoint_seal(checkpoint, key))
+        for key in _secrets()
+    )
+
+
+def checkpoint_seal(checkpoint: AuditCheckpoint, secret: str | None = None) -> str:
+    """What stands in `seal`: a keyed digest of the place, the chain, the count and the moment.
+
+    The migration that sealed the checkpoints of older releases holds a copy of it.
+    """
+    at = checkpoint.at.astimezone(timezone.get_default_timezone()).isoformat()
+    return salted_hmac(
+        "members.audit.checkpoint",
+        f"{checkpoint.position}\0{checkpoint.chain}\0{checkpoint.events}\0{at}",
+        secret=secret,
+        algorithm="sha256",
+    ).hexdigest()
 
 
 def _event_digest(event: AuditEvent, secret: str | None = None) -> str:

@@ -24,11 +24,16 @@ COLUMNS = (
     "position",
     "chain",
 )
+EARLIEST = date(2000, 1, 1)
 FORMATS = ("csv", "json")
 
 
 def rows(first: date, last: date) -> Iterator[dict]:
-    """The events from `first` to `last`, both included, in Paris time; each with its link."""
+    """The events from `first` to `last`, both included, in Paris time; each with its link.
+
+    Days before the portal and after today are as good as its first day and today.
+    """
+    first, last = max(first, EARLIEST), min(last, timezone.localdate())
     begin = timezone.make_aware(datetime.combine(first, time.min))
     end = timezone.make_aware(datetime.combine(last + timedelta(days=1), time.min))
     events = AuditEvent.objects.filter(at__gte=begin, at__lt=end).order_by("id")

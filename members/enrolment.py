@@ -1,18 +1,19 @@
 """A new colleague: a ticket, his own password and app, then the word of somebody who saw him.
 
-Nobody enrols himself, and nobody chooses or sees the password or the app of another. Until he is
-confirmed his account opens nothing. (NIST SP 800-63B-4 §4.1; signin.md §1)
+Nobody enrols himself, and nobody chooses or sees the password or the app of another. Who made the ticket
+could use it: somebody else confirms. Until then his account opens nothing.
+(NIST SP 800-63B-4 §4.1; signin.md §1)
 """
 
 from datetime import timedelta
 
-from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import audit, codes, passwords, throttle
+from members import alerts, audit, codes, passwords, throttle
 from members.addresses import client_address, counted_address
 from members.limits import limit
 from members.models import Passkey, StaffEnrolment, User
@@ -54,8 +55,11 @@ def open_account(identifiant: str, name: str, email: str, roles, *, request) -> 
 def renew(user: User, *, request) -> str:
     """Another ticket for a colleague who lost his app or let the first one expire.
 
-    His password and his app are forgotten and his account closes until he is confirmed again.
+    His password and his app are forgotten and his account closes until he is confirmed again. He is told
+    by e-mail, for a colleague who asked for nothing must know. Raises PermissionDenied.
     """
+    if not may_renew(user, request.user):
+        raise PermissionDenied
     StaffEnrolment.objects.filter(user=user, confirmed_at__isnull=True).update(
         cancelled_at=timezone.now()
     )
@@ -66,7 +70,13 @@ def renew(user: User, *, request) -> str:
     Passkey.objects.filter(user=user).switch_off()
     ticket = _new_ticket(user, request)
     audit.record("staff.invited_again", user=user, request=request)
+    alerts.tell(user, "staff_renewed", by=_named(request.user))
     return ticket
+
+
+def may_renew(user: User, by: User) -> bool:
+    """Nobody renews himself, and only an equal who may do everything: his account would be at hand."""
+    return user != by and (by.is_superuser or not user.is_superuser)
 
 
 def _new_ticket(user: User, request) -> str:
@@ -145,13 +155,17 @@ def finish(request, enrolment: StaffEnrolment, password: str, code: str) -> None
 
 @transaction.atomic
 def confirm(enrolment: StaffEnrolment, *, request) -> bool:
-    """« I saw this person »: the account opens. False when it cannot be said any more, or by himself."""
+    """« I saw this person »: the account opens, and its holder is told by e-mail.
+
+    False when it cannot be said any more, by himself, or by who made the ticket.
+    """
     if not StaffEnrolment.objects.confirm(enrolment, request.user):
         return False
     User.objects.filter(pk=enrolment.user_id).update(is_active=True)
     audit.record("staff.confirmed", user=enrolment.user, request=request)
+    alerts.tell(enrolment.user, "staff_confirmed", by=_named(request.user))
     return True
 
 
-def roles() -> list[Group]:
-    return list(Group.objects.order_by("name"))
+def _named(agent: User) -> str:
+    return agent.name or agent.identifiant

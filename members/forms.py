@@ -314,8 +314,8 @@ class LetterForm(MemberNumberForm):
 class FirstPasswordForm(NewPasswordFields):
     """The first password of a member and, while he has no account, his identifiant.
 
-    Whether somebody else has it is said by who saves it. Digits alone are his own number or nobody's:
-    one must not sign in with the number of another.
+    Whether it is somebody else's, or the number of another, is said by who saves it. Digits alone are his
+    own number or nobody's: one must not sign in with the number of another, even of one to come.
     """
 
     identifiant = forms.CharField(

@@ -106,11 +106,13 @@ def _objection(member: Member, purpose: str) -> Promise | None:
     return None
 
 
-def print_batch(members: Iterable[Member], purpose: LetterPurpose, by: User | None) -> bytes:
+def print_batch(
+    members: Iterable[Member], purpose: LetterPurpose, by: User | None, *, request=None
+) -> bytes:
     """A PDF with one letter each, by number; what was printed before for this purpose is cancelled.
 
-    `by`: who prints, None for the command. At most BATCH. Raises NotPrintable, and then nothing
-    changes.
+    `by`: who prints, None for the command, which has no `request` either. At most BATCH. Raises
+    NotPrintable, and then nothing changes.
     """
     purpose = LetterPurpose(purpose)
     may, may_not = sorted_out(members, purpose)
@@ -121,12 +123,14 @@ def print_batch(members: Iterable[Member], purpose: LetterPurpose, by: User | No
         raise NotPrintable(_("De 1 à %(count)d courriers par fichier.") % {"count": BATCH})
     try:
         with transaction.atomic():
-            return letter_pages.render([_letter(member, purpose, by) for member in may])
+            return letter_pages.render([_letter(member, purpose, by, request) for member in may])
     except IntegrityError:  # one live letter per member and purpose
         raise NotPrintable(_("Un autre tirage est en cours. Réessayez.")) from None
 
 
-def _letter(member: Member, purpose: LetterPurpose, by: User | None) -> letter_pages.Letter:
+def _letter(
+    member: Member, purpose: LetterPurpose, by: User | None, request
+) -> letter_pages.Letter:
     code = get_random_string(LENGTH, ALPHABET)
     now = timezone.now()
     member.letter_codes.filter(purpose=purpose).cancel()
@@ -142,6 +146,7 @@ def _letter(member: Member, purpose: LetterPurpose, by: User | None) -> letter_p
         "letter.printed",
         user=member.user,
         actor=by,
+        request=request,
         person=f"member/{member.pk}",
         purpose=str(purpose),
         letter=letter.pk,

@@ -16,6 +16,7 @@ from members.models import (
     PhoneChange,
     Recovery,
     RecoveryCode,
+    StaffEnrolment,
 )
 from members.models.link import LinkPurpose
 
@@ -27,13 +28,14 @@ def protect(link: OneTimeLink, *, request) -> None:
     Ends every session, kills the password, forgets browsers, cancels changes and recoveries under way,
     restores the e-mail address, ends such links sent to another one meanwhile, and switches off the
     factors and saved codes made within CANCEL_LIFETIME seconds, then e-mails a link to choose a new
-    password.
+    password. A colleague gets none: his arrival starts again.
     """
     links.use(link)
     user = link.user
     recently = timezone.now() - timedelta(seconds=limit("CANCEL_LIFETIME"))
     user.set_unusable_password()
     user.save(update_fields=["password"])
+    user.move_on()
     sessions.end_all(user)
     browsers.forget_all(user)
     PhoneChange.objects.open().filter(user=user).update(cancelled_at=timezone.now())
@@ -42,9 +44,12 @@ def protect(link: OneTimeLink, *, request) -> None:
     _restore_email(user, recently)
     Passkey.objects.filter(user=user, created_at__gt=recently).switch_off()
     TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()
+    StaffEnrolment.objects.filter(
+        user=user, confirmed_at__isnull=True, cancelled_at__isnull=True
+    ).update(cancelled_at=timezone.now())
     audit.record("account.protected", user=user, request=request)
     # only now: the link is bound to the account as it is from here on
-    reset = links.make(user, LinkPurpose.RESET)
+    reset = None if user.is_staff else links.make(user, LinkPurpose.RESET)
     alerts.tell(user, "blocked", link=reset)
 
 

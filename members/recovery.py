@@ -18,7 +18,7 @@ from members.models.recovery import LetterPurpose
 SESSION_KEY = "recovery"
 
 
-class CodeRefused(Exception):
+class ProofRefused(Exception):
     """Wrong, used, expired or never made: nobody outside learns which."""
 
 
@@ -42,7 +42,7 @@ def holder(request) -> User:
 
 
 def show_saved_code(request, typed: str) -> None:
-    """Raises signin.PendingLost, throttle.Throttled or CodeRefused."""
+    """Raises signin.PendingLost, throttle.Throttled or ProofRefused."""
     user = holder(request)
     hit = _counted(user)
     with transaction.atomic():
@@ -53,7 +53,7 @@ def show_saved_code(request, typed: str) -> None:
 
 
 def show_letter_code(request, typed: str) -> None:
-    """Raises signin.PendingLost, throttle.Throttled or CodeRefused."""
+    """Raises signin.PendingLost, throttle.Throttled or ProofRefused."""
     user = holder(request)
     hit = _counted(user)
     right = True
@@ -91,7 +91,7 @@ def _refuse_unless(right: bool, request, user: User, hit: throttle.Hit, proof: P
     if not right:
         throttle.failed(hit)
         audit.record("recovery.failed", user=user, request=request, proof=str(proof))
-        raise CodeRefused
+        raise ProofRefused
     throttle.reserve(hit.refunded())
 
 

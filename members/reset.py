@@ -1,15 +1,18 @@
 """« Mot de passe oublié »: a link to the e-mail on file, once, for thirty minutes. (signin.md §2)
 
 It never signs in and never skips the code. Whether an identifiant is known shows nowhere: the same
-page, the same statements, and the link itself is made by whoever sends the e-mail.
+page, the same statements, and the link itself is made by whoever sends the e-mail. Staff get none: an
+address can be changed by a colleague, an arrival is renewed under the eyes of two. (docs/decisions/0029)
 """
 
 from django.db import transaction
+from django.db.models import OuterRef
 
 from members import alerts, audit, browsers, contacts, links, passwords, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.models import OneTimeLink, User
 from members.models.link import LinkPurpose
+from members.models.member import own_factor
 
 
 def ask(request, identifiant: str) -> None:
@@ -19,11 +22,13 @@ def ask(request, identifiant: str) -> None:
         throttle.Hit(throttle.LINKS_ACCOUNT, identifiant),
         throttle.Hit(throttle.LINKS_ADDRESS, counted_address(client_address(request))),
     )
-    user = User.objects.select_related("member").filter(identifiant=identifiant).first()
-    address = user.mail_address if user and user.may_sign_in else ""
+    users = User.objects.select_related("member").annotate(has_own=own_factor(OuterRef("pk")))
+    user = users.filter(identifiant=identifiant).first()
+    address = user.mail_address if user and user.may_sign_in and not user.is_staff else ""
     with transaction.atomic():
-        # without a phone on file, a new password would open nothing: the account is opened anew
-        kind = "reset" if user is None or user.is_staff or user.phone else "activation"
+        # without phone, app or passkey, a new password would open nothing: the account is opened anew
+        is_reset = user is None or user.is_staff or user.phone or user.has_own
+        kind = "reset" if is_reset else "activation"
         alerts.send(user, kind, to=address)
         audit.record("password.reset_asked", user=user, request=request)
 

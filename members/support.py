@@ -63,6 +63,7 @@ def block(user: User, *, reason: str, request) -> None:
     now = timezone.now()
     if not User.objects.filter(pk=user.pk, suspended_at__isnull=True).update(suspended_at=now):
         raise NotPossible
+    user.move_on()
     sessions.end_all(user)
     audit.record("account.suspended", user=user, request=request, reason=reason)
 
@@ -72,6 +73,7 @@ def unblock(user: User, *, reason: str, request) -> None:
     """Opens a suspended account again. Raises NotPossible when it is not suspended."""
     if not User.objects.filter(pk=user.pk, suspended_at__isnull=False).update(suspended_at=None):
         raise NotPossible
+    user.move_on()
     audit.record("account.reopened", user=user, request=request, reason=reason)
 
 

@@ -12,6 +12,7 @@ from members.limits import limit
 from members.models import Member
 
 SESSION_KEY = "viewing"
+RIGHT = "members.view_as_member"
 
 
 def start(request, member: Member, reason: str) -> None:
@@ -23,15 +24,22 @@ def start(request, member: Member, reason: str) -> None:
 
 
 def stop(request) -> None:
-    if request.session.pop(SESSION_KEY, None):
-        audit.record("support.viewing_ended", request=request)
+    kept = request.session.pop(SESSION_KEY, None)
+    if kept:
+        member = _member(kept)
+        audit.record("support.viewing_ended", user=member and member.user, request=request)
 
 
 def member_viewed(request) -> Member | None:
-    """The member whose space this agent may look at now, with his account; None otherwise."""
+    """The member whose space this agent may look at now, with his account; None otherwise, and from the
+    moment that the right to it is taken away."""
     kept = request.session.get(SESSION_KEY)
-    if not kept or kept["until"] <= time.time():
+    if not kept or kept["until"] <= time.time() or not request.user.has_perm(RIGHT):
         return None
+    return _member(kept)
+
+
+def _member(kept: dict) -> Member | None:
     return Member.objects.select_related("user").filter(pk=kept["member"]).first()
 
 

@@ -29,7 +29,7 @@ class Channel(StrEnum):
 
 
 def _member(number: str) -> Member | None:
-    return Member.objects.select_related("user").filter(number=number).first()
+    return Member.objects.select_related("user").with_factors().filter(number=number).first()
 
 
 # ----------------------------------------------------------------------------------------- letter

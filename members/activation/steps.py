@@ -153,8 +153,8 @@ def choose(request, identifiant: str, password: str) -> str:
     step, member = under_way(request)
     if member.user:
         identifiant = member.user.identifiant
-    elif User.objects.filter(identifiant=identifiant).exists():
-        # no list of our identifiants by trying
+    elif _is_taken(identifiant, member):
+        # no list of our identifiants or numbers by trying
         throttle.reserve(*tries(request, "identifiant", member.number))
         raise IdentifiantTaken
     step = replace(step, identifiant=identifiant, password=passwords.encode(password))
@@ -162,6 +162,12 @@ def choose(request, identifiant: str, password: str) -> str:
         return _complete(request, step, member, member.phone)
     _keep(request, step)
     return ""
+
+
+def _is_taken(identifiant: str, member: Member) -> bool:
+    """Somebody signs in with it, or it is the number of somebody else, who is offered it."""
+    others = Member.objects.filter(number=identifiant.upper()).exclude(pk=member.pk)
+    return User.objects.filter(identifiant=identifiant).exists() or others.exists()
 
 
 # ------------------------------------------------------------------------------------------ phone

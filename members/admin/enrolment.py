@@ -60,7 +60,7 @@ class StaffEnrolmentAdmin(MachineRows, admin.ModelAdmin):
         """For a lost app: everything starts again, the confirmation included."""
         self._check(request)
         arrival = get_object_or_404(StaffEnrolment.objects.select_related("user"), pk=pk)
-        if arrival.user_id == request.user.pk:
+        if not enrolment.may_renew(arrival.user, request.user):
             raise PermissionDenied
         if request.method == "POST":
             ticket = enrolment.renew(arrival.user, request=request)
@@ -74,7 +74,12 @@ class StaffEnrolmentAdmin(MachineRows, admin.ModelAdmin):
             if enrolment.confirm(arrival, request=request):
                 messages.success(request, _("Le compte est ouvert."))
             else:
-                messages.error(request, _("Cette arrivée ne peut pas être confirmée."))
+                messages.error(
+                    request,
+                    _("Cette arrivée ne peut pas être confirmée par vous. Demandez à un collègue.")
+                    if arrival.made_by_id == request.user.pk
+                    else _("Cette arrivée ne peut pas être confirmée."),
+                )
             return redirect("admin:members_staffenrolment_changelist")
         return self._page(request, "confirm", _("Confirmer une arrivée"), arrival=arrival)
 

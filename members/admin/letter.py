@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from members import letters
+from members import audit, letters
 from members.admin.lists import LargeTable, MachineRows
 from members.models import LetterCode, Member
 from members.models.recovery import LetterPurpose
@@ -121,11 +121,17 @@ class LetterCodeAdmin(MachineRows, LargeTable):
         purpose = LetterPurpose(form.cleaned_data["purpose"])
         may, may_not = letters.sorted_out(form.members, purpose)
         if "index" in request.POST:
+            audit.record(
+                "letter.listed",
+                request=request,
+                purpose=str(purpose),
+                persons=[f"member/{member.pk}" for member in may],
+            )
             return _index(may, purpose)
         if may_not and "skip" not in request.POST:
             return self._warn(request, form, may_not)
         try:
-            pdf = letters.print_batch(may, purpose, request.user)
+            pdf = letters.print_batch(may, purpose, request.user, request=request)
         except letters.NotPrintable as refusal:
             form.add_error(None, str(refusal))
             return _page(request, self.admin_site, form)

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from members import audit, nir, trail
+from members import audit, contacts, nir, trail
 from members.admin.cells import CellForm, touched
 from members.admin.letter import may_print, print_letters
 from members.admin.links import Readers, link
@@ -254,6 +254,14 @@ class MemberAdmin(SupportActs, PersonAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def typed(self, form):
+        return [name for name in super().typed(form) if name != "email"]  # `contacts` writes it
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            contacts.replace_email(obj, obj.email, request=request)
 
     def get_actions(self, request):
         """Without the letters, for those who may not print them."""

@@ -111,7 +111,7 @@ ACTS = [
     ),
     Act(
         "voir-son-espace",
-        "members.view_as_member",
+        viewing.RIGHT,
         _("Voir son espace"),
         _(
             "Vous verrez son espace en lecture seule, pendant 15 minutes. Chaque page est enregistrée."
@@ -178,7 +178,7 @@ class SupportActs:
         except support.NotPossible:
             messages.error(request, _("Cet acte n'est plus possible."))
         else:
-            if act.permission == "members.view_as_member":
+            if act.permission == viewing.RIGHT:
                 return redirect("home")
             messages.success(request, act.done)
         return redirect("admin:members_member_change", member.pk)

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from members import audit, sessions
+from members import alerts, audit, sessions
 from members.admin.lists import LargeTable
 from members.admin.typed import TypedOnly
 from members.models import User
@@ -43,6 +43,8 @@ class UserAdmin(TypedOnly, LargeTable):
 
     def get_readonly_fields(self, request, obj=None):
         fields = super().get_readonly_fields(request, obj)
+        if obj and _awaits_confirmation(obj):  # « Confirmer » opens it, and nothing else
+            fields = [*fields, "is_active"]
         if obj and not obj.is_staff:  # support acts on members' accounts, each time with a reason
             fields = [*fields, "is_active", "suspended_at"]
         may_give = request.user.has_perm("members.enrol_staff")
@@ -58,8 +60,18 @@ class UserAdmin(TypedOnly, LargeTable):
     def save_model(self, request, obj, form, change):
         before = User.objects.get(pk=obj.pk)
         super().save_model(request, obj, form, change)
-        for action in _moves(before, obj):
+        moves = _moves(before, obj)
+        if moves:
+            obj.move_on()
+        for action in moves:
             audit.record(action, user=obj, request=request)
+        changed = sorted({"name", "email"}.intersection(form.changed_data))
+        if changed:
+            action = "staff.changed" if obj.is_staff else "account.changed"
+            audit.record(action, user=obj, request=request, fields=changed)
+        if "email" in changed and obj.is_staff and before.email:
+            by = request.user.name or request.user.identifiant
+            alerts.tell(obj, "staff_email_changed", to=before.email, by=by)
         if before.may_sign_in and not obj.may_sign_in:
             sessions.end_all(obj)  # or they would be back with the account
 
@@ -76,6 +88,11 @@ class UserAdmin(TypedOnly, LargeTable):
                 given=sorted(after - before),
                 taken=sorted(before - after),
             )
+
+
+def _awaits_confirmation(user: User) -> bool:
+    last = user.enrolments.order_by("-pk").first()
+    return last is not None and last.confirmed_at is None
 
 
 def _moves(before: User, after: User) -> list[str]:

@@ -35,6 +35,10 @@ SUBJECTS = {
     "trail_anchor": _("Ancre du journal"),
     "deadline": _("Échéance d'un incident à suivre"),
     "blocked": _("Votre espace est protégé"),
+    "staff_renewed": _("Votre accès de travail recommence"),
+    "staff_confirmed": _("Votre accès de travail est ouvert"),
+    "staff_email_changed": _("L'adresse e-mail de votre compte a changé"),
+    "email_replaced": _("L'adresse e-mail de votre dossier a changé"),
     "version_held_back": _("Une version programmée n'a pas paru"),
     "incident": _("Un incident vous concerne : connectez-vous à votre espace"),
 }

@@ -75,15 +75,22 @@ class AuditLink(TrailModel):
 
 
 class AuditCheckpoint(TrailModel):
-    """Up to `position` the trail was verified, then deleted after its year; `chain` is where it goes on."""
+    """Up to `position` the trail was verified, then deleted after its year; `chain` is where it goes on.
+
+    `seal`: what `members.audit.purge` alone can write, for who owns the tables can write all the rest.
+    """
 
     position = models.BigIntegerField(primary_key=True)
     chain = models.CharField(max_length=64)
     events = models.BigIntegerField(_("événements supprimés"))
     at = models.DateTimeField(_("quand"), default=timezone.now)
+    seal = models.CharField(max_length=64)
 
     class Meta:
         ordering = ["position"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(seal=""), name="auditcheckpoint_is_sealed")
+        ]
 
     def __str__(self):
         return str(self.position)

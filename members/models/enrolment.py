@@ -31,7 +31,8 @@ class StaffEnrolmentQuerySet(models.QuerySet):
         )
 
     def confirm(self, enrolment, by) -> bool:
-        """The second person's word: the account opens. False when it cannot be given any more."""
+        """The second person's word: the account opens. False when it cannot be given any more, or comes
+        from its holder or from who made the ticket: he could have used it himself."""
         return bool(
             self.filter(
                 pk=enrolment.pk,
@@ -39,7 +40,7 @@ class StaffEnrolmentQuerySet(models.QuerySet):
                 confirmed_by__isnull=True,
                 cancelled_at__isnull=True,
             )
-            .exclude(user=by)
+            .exclude(Q(user=by) | Q(made_by=by))
             .update(confirmed_by=by, confirmed_at=timezone.now())
         )
 
@@ -73,6 +74,8 @@ class StaffEnrolment(models.Model):
     )
     confirmed_at = models.DateTimeField(_("confirmé le"), null=True)
     cancelled_at = models.DateTimeField(_("annulé le"), null=True)
+    # of older releases, which let who made a ticket confirm it
+    confirmed_by_its_maker = models.BooleanField(default=False, editable=False)
 
     objects = StaffEnrolmentQuerySet.as_manager()
 
@@ -86,7 +89,13 @@ class StaffEnrolment(models.Model):
                 condition=~Q(made_by=F("user"))
                 & (Q(confirmed_by__isnull=True) | ~Q(confirmed_by=F("user"))),
                 name="staffenrolment_nobody_enrols_himself",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True)
+                | ~Q(confirmed_by=F("made_by"))
+                | Q(confirmed_by_its_maker=True),
+                name="staffenrolment_confirmed_by_another_than_its_maker",
+            ),
         ]
 
     def __str__(self):

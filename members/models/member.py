@@ -1,11 +1,14 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import emails, nir, phones, sealing
+from members.models.passkey import Passkey
 from members.models.period import Period, PeriodQuerySet, gap_in
 
 NIR_PURPOSE = "nir"
@@ -140,6 +143,18 @@ class Person(models.Model):
         return nir.masked(self.nir) if self.nir_sealed else self.get_nir_absence_display()
 
 
+def own_factor(user: OuterRef):
+    """Whether a passkey or an app opens the account `user`."""
+    app = TOTPDevice.objects.filter(user=user, confirmed=True)
+    return Exists(Passkey.objects.live().filter(user=user)) | Exists(app)
+
+
+class MemberQuerySet(models.QuerySet):
+    def with_factors(self):
+        """With `has_own_factor`, at the same cost whoever is found."""
+        return self.annotate(has_own_factor=own_factor(OuterRef("user")))
+
+
 class Member(Person):
     """The adhérent: he subscribes, and holds the account while he has one."""
 
@@ -163,6 +178,8 @@ class Member(Person):
         blank=True,
         help_text=_("Les codes de connexion y sont envoyés."),
     )
+
+    objects = MemberQuerySet.as_manager()
 
     class Meta(Person.Meta):
         verbose_name = _("adhérent")
@@ -216,8 +233,17 @@ class Member(Person):
 
     @property
     def may_activate(self) -> bool:
-        """Whether he may open his account: he has none, or one that no phone opens. (signin.md §2)"""
-        return self.user is None or (self.user.may_sign_in and not self.phone)
+        """Whether he may open his account: he has none, or one that nothing opens. (signin.md §2)"""
+        if self.user is None:
+            return True
+        return self.user.may_sign_in and not self.phone and not self.has_own_factor
+
+    @cached_property
+    def has_own_factor(self) -> bool:
+        """Whether a passkey or an app opens his account. No statement where `with_factors` asked before."""
+        own = Passkey.objects.live().filter(user=self.user_id)
+        app = TOTPDevice.objects.filter(user=self.user_id, confirmed=True)
+        return own.exists() or app.exists()
 
     @property
     def has_open_account(self) -> bool:
@@ -225,7 +251,8 @@ class Member(Person):
 
     def opening_fingerprint(self) -> str:
         """Changes with the account, the phone and the e-mail address: an opening under way ends then."""
-        account = f"{self.user_id}\0{self.user.password}" if self.user else ""
+        user = self.user
+        account = f"{user.pk}\0{user.password}\0{user.generation}" if user else ""
         state = f"{self.number}\0{account}\0{self.phone}\0{self.email}\0{self.may_activate}"
         return salted_hmac("members.member.opening", state, algorithm="sha256").hexdigest()
 

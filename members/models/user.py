@@ -3,6 +3,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -56,6 +57,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("compte ouvert"), default=True)
     suspended_at = models.DateTimeField(_("suspendu le"), null=True, blank=True)
     created_at = models.DateTimeField(_("créé le"), default=timezone.now, editable=False)
+    generation = models.PositiveIntegerField(default=0, editable=False)
     last_login = None  # the trail knows better, and one statement less per sign-in
 
     objects = UserManager()
@@ -107,9 +109,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         except ObjectDoesNotExist:
             return self.email
 
+    def move_on(self) -> None:
+        """Called by who suspends, closes, reopens or protects it: nothing begun before comes back."""
+        type(self).objects.filter(pk=self.pk).update(generation=F("generation") + 1)
+        self.refresh_from_db(fields=["generation"])
+
     def state_fingerprint(self, secret: str | None = None) -> str:
-        """Changes with the password, the phone and the status: whatever is bound to it ends then."""
-        state = f"{self.password}\0{self.phone}\0{self.may_sign_in}\0{self.is_staff}"
+        """Changes with the password, the phone and the status: whatever is bound to it ends then, and for
+        good where the account has moved on, also when it is afterwards as it was."""
+        account = f"{self.password}\0{self.generation}\0{self.may_sign_in}\0{self.is_staff}"
+        state = f"{account}\0{self.phone}"
         return salted_hmac(
             "members.user.state", state, secret=secret, algorithm="sha256"
         ).hexdigest()

@@ -27,7 +27,7 @@ class EmailForm(StepUpForm, NewEmailFields):
     """A new address, from who showed a moment ago who he is."""
 
 
-class PasswordForm(StepUpForm, NewPasswordFields):
+class ChangePasswordForm(StepUpForm, NewPasswordFields):
     """A new password, from who types the present one."""
 
     always_asks = True
@@ -189,7 +189,7 @@ def email_give_up(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required
 def new_password(request):
-    form = PasswordForm(request, request.POST if request.method == "POST" else None)
+    form = ChangePasswordForm(request, request.POST if request.method == "POST" else None)
     form.account = request.user
     if request.method == "POST" and form.is_valid():
         try:

@@ -15,10 +15,10 @@ def not_me(request, token):
         link = links.find(token, LinkPurpose.NOT_ME)
         if request.method == "POST":
             protection.protect(link, request=request)
-            return render(request, "members/links/protected.html")
+            return render(request, "members/links/protected.html", {"account": link.user})
     except links.DeadLink:
         return dead(request)
-    return render(request, "members/links/not_me.html")
+    return render(request, "members/links/not_me.html", {"account": link.user})
 
 
 @login_not_required

@@ -54,7 +54,7 @@ def _look_at_proof(request):
         try:
             show(request, form.cleaned_data["code"])
             return redirect("recovery_phone")
-        except recovery.CodeRefused:
+        except recovery.ProofRefused:
             form.add_error("code", _("Ce code n'est pas le bon, ou il ne sert plus."))
         except Throttled as refusal:
             form.add_error("code", wait_message(refusal))

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import links, throttle
 from members.mail.memory import outbox as mailbox
@@ -21,6 +22,7 @@ from members.models import (
     Mail,
     Member,
     OneTimeLink,
+    Passkey,
     Session,
     SmsDevice,
     SmsMessage,
@@ -395,6 +397,24 @@ def test_identifiants_cannot_be_listed_by_trying(visitor, jules, claire):
 # A thief
 
 
+@pytest.mark.parametrize("way", ["passkey", "app"])
+def test_an_account_without_phone_that_something_else_opens_is_not_opened_anew(
+    visitor, claire, way
+):
+    Member.objects.filter(pk=claire.pk).update(phone="")
+    assert Member.objects.get().may_activate
+    if way == "app":
+        TOTPDevice.objects.create(user=claire.user, name="app", confirmed=True)
+    else:
+        Passkey.objects.create(user=claire.user, name="k", credential_id="x", public_key=b"")
+    assert not Member.objects.get().may_activate
+    assert not Member.objects.with_factors().get().may_activate
+    visitor.asks(claire.number, "email")
+    assert not mailbox
+    visitor.post("/mot-de-passe/oublie/", identifiant="claire")
+    assert mailbox[-1].subject == "Choisir un nouveau mot de passe"
+
+
 def test_the_letter_alone_opens_nothing_where_a_phone_is_on_file(visitor, ines):
     visitor.shows_letter(ines, printed(ines))
     visitor.chooses()
@@ -684,6 +704,13 @@ def test_what_cannot_be_kept_is_refused_in_french_and_costs_nothing(
 def test_the_number_of_somebody_else_is_nobodys_identifiant(visitor, ines, jules):
     visitor.shows_letter(ines, printed(ines))
     assert "Ajoutez une lettre" in visitor.chooses(identifiant=jules.number).content.decode()
+
+
+def test_nor_is_a_number_with_letters_in_either_case(visitor, ines, jules):
+    Member.objects.filter(pk=jules.pk).update(number="AB1234")
+    visitor.shows_letter(ines, printed(ines))
+    assert "déjà pris" in visitor.chooses(identifiant="ab1234").content.decode()
+    assert visitor.chooses(identifiant=ines.number)["Location"] == PHONE
 
 
 def test_a_number_that_is_taken_as_identifiant_is_not_proposed(visitor, ines):

@@ -15,6 +15,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members import audit
 from members.admin.member import MemberAdmin
 from members.admin.user import UserAdmin
+from members.mail.memory import outbox as mailbox
 from members.models import (
     Adhesion,
     AuditEvent,
@@ -27,7 +28,7 @@ from members.models import (
     SmsMessage,
     User,
 )
-from tests.members.steps import signs_in
+from tests.members.steps import link_in_mail, signs_in
 from tests.signing import sign_in
 
 NIR = "281091300104217"
@@ -408,6 +409,15 @@ def test_suspending_closing_and_reopening_a_colleague_are_in_the_trail(editor, h
     assert events(*ACCOUNT) == [(action, ines, hugo) for _changes, action in moves]
 
 
+def test_what_was_bound_to_a_closed_account_does_not_come_back_with_it(editor, ines):
+    url, before = f"/admin/members/user/{ines.pk}/change/", ines.state_fingerprint()
+    editor.post(url, account(ines, is_active=None))
+    editor.post(url, account(ines))
+    ines.refresh_from_db()
+    assert ines.may_sign_in
+    assert ines.state_fingerprint() != before
+
+
 def test_an_account_is_not_reopened_while_something_else_keeps_it_shut(editor, ines):
     url = f"/admin/members/user/{ines.pk}/change/"
     editor.post(url, account(ines, is_active=None, **SUSPENDED))
@@ -441,6 +451,62 @@ def test_the_roles_given_to_an_agent_and_taken_from_him_are_in_the_trail(editor,
     event = AuditEvent.objects.get(action="staff.roles_changed")
     assert (event.user, event.actor) == (ines, hugo)
     assert event.details == {"given": ["Assistance"], "taken": ["Rédaction"]}
+
+
+def test_an_address_of_a_colleague_changed_by_another_is_told_to_the_old_one(
+    editor, ines, django_capture_on_commit_callbacks
+):
+    User.objects.filter(pk=ines.pk).update(email="ines@mutuelle.invalid")
+    ines.refresh_from_db()
+    url = f"/admin/members/user/{ines.pk}/change/"
+    mailbox.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        editor.post(url, account(ines, email="paul@ailleurs.invalid"))
+    assert [mail.to for mail in mailbox] == ["ines@mutuelle.invalid"]
+    assert "Hugo Lantier a changé" in mailbox[0].body
+    event = AuditEvent.objects.get(action="staff.changed")
+    assert (event.user, event.details) == (ines, {"fields": ["email"]})
+
+
+@pytest.fixture
+def clerk(client, hugo):
+    """Hugo, who may write in the files of members."""
+    names = ["view_member", "change_member"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+
+
+@pytest.fixture
+def readdressed(clerk, claire, django_capture_on_commit_callbacks):
+    """Claire's file, where an agent wrote another e-mail address."""
+
+    def write():
+        mailbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            url = f"/admin/members/member/{claire.pk}/change/"
+            assert clerk.post(url, identity(claire, email="autre@x.invalid")).status_code == 302
+        return Member.objects.get()
+
+    return write
+
+
+def test_an_address_that_an_agent_writes_is_told_to_the_old_one_which_may_take_it_back(
+    readdressed, claire, django_capture_on_commit_callbacks
+):
+    assert readdressed().email == "autre@x.invalid"
+    assert [mail.to for mail in mailbox] == ["claire@exemple.invalid"]
+    assert SmsMessage.objects.get().notice == "email_changed"
+    assert AuditEvent.objects.get(action="email.changed").details["email"] == "a•••@x.invalid"
+    with django_capture_on_commit_callbacks(execute=True):
+        Client().post(link_in_mail("email/annuler"))
+    assert Member.objects.get().email == "claire@exemple.invalid"
+
+
+def test_so_is_that_of_a_member_without_account(readdressed, claire):
+    Member.objects.filter(pk=claire.pk).update(user=None)
+    assert readdressed().email == "autre@x.invalid"
+    assert [mail.to for mail in mailbox] == ["claire@exemple.invalid"]
+    assert "Un agent de la mutuelle a changé" in mailbox[0].body
 
 
 def test_a_replaced_nir_is_in_the_trail_without_any_of_its_digits(editor, hugo, claire):

@@ -1,7 +1,7 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from members import anchors, audit, audit_export
 from members.mail import words as mail_words
-from members.models import AuditEvent, AuditLink, Mail
+from members.models import AuditCheckpoint, AuditEvent, AuditLink, Mail
 from members.models.written_once import WrittenOnce
 from tests.incidents.embedded import embedded_database
 
@@ -152,10 +152,11 @@ def test_the_embedded_database_refuses_them_too(django_db_setup, django_db_block
     with django_db_blocker.unblock(), embedded_database() as alias:
         event = audit.record("test.happened")
         AuditLink.objects.create(position=1, event=event, chain="")
-        for table in ("auditlink", "auditevent"):
+        AuditCheckpoint.objects.create(position=0, chain="", events=0, seal="x")
+        for table in ("auditlink", "auditevent", "auditcheckpoint"):
             for verb in ("DELETE FROM members_%s", "UPDATE members_%s SET id = id"):
                 statement = (verb % table).replace(
-                    "auditlink SET id = id", "auditlink SET chain = 1"
+                    "SET id = id", "SET chain = 1" if table != "auditevent" else "SET digest = 1"
                 )
                 with (
                     pytest.raises(DatabaseError, match="append-only"),
@@ -209,10 +210,68 @@ def test_what_does_not_verify_is_not_thrown_away(old_trail):
     assert AuditEvent.objects.count() == 7
 
 
-def test_a_checkpoint_cannot_be_moved(old_trail):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE members_auditcheckpoint SET chain = repeat('0', 64)",
+        "UPDATE members_auditcheckpoint SET position = 5",
+        "UPDATE members_auditcheckpoint SET at = at - interval '1 day'",
+        "UPDATE members_auditcheckpoint SET events = 3",
+    ],
+)
+def test_a_checkpoint_cannot_be_moved(old_trail, statement):
     audit.purge()
-    sql("UPDATE members_auditcheckpoint SET chain = %s", "0" * 64)
-    assert audit.verify().row.startswith("link 5 ")
+    sql(statement)
+    assert audit.verify().row.startswith("checkpoint ")
+
+
+def test_a_checkpoint_cannot_be_taken_away(old_trail):
+    audit.purge()
+    sql("DELETE FROM members_auditcheckpoint")
+    assert str(audit.verify()) == "link 1: missing"
+
+
+INSERT = """INSERT INTO members_auditcheckpoint(position, chain, events, at, seal)
+            VALUES (%s, %s, 0, now(), %s)"""
+
+
+def test_a_checkpoint_that_the_purge_did_not_write_is_named(trail):
+    sql(INSERT, 3, AuditLink.objects.get(position=3).chain, "0" * 64)
+    sql("DELETE FROM members_auditlink WHERE position <= 3")
+    sql("DELETE FROM members_auditevent WHERE id <= %s", trail[2].pk)
+    with pytest.raises(CommandError, match="checkpoint 3: not written by the purge"):
+        call_command("verify_audit")
+
+
+def test_nor_does_it_help_without_owning_the_tables(trail):
+    """The triggers let links go below a checkpoint: the checkpoint is what tells."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [6, "x", "x"])
+        cursor.execute("DELETE FROM members_auditlink")
+    assert not AuditLink.objects.exists()
+    assert audit.verify().row == "checkpoint 6"
+
+
+def test_the_purge_does_not_go_on_from_a_checkpoint_of_somebody_else(old_trail):
+    sql(INSERT, 2, AuditLink.objects.get(position=2).chain, "0" * 64)
+    sql("DELETE FROM members_auditlink WHERE position <= 2")
+    with pytest.raises(audit.Broken, match="checkpoint 2"):
+        audit.purge()
+
+
+def test_a_checkpoint_without_seal_is_refused_by_the_database(trail):
+    with pytest.raises(DatabaseError, match="auditcheckpoint_is_sealed"), transaction.atomic():
+        AuditCheckpoint.objects.create(position=5, chain="", events=5)
+
+
+def test_an_event_that_the_chain_left_behind_is_named(trail, claire, monkeypatch):
+    """Older than all that a sealing looks back for, and its link is gone without a gap."""
+    monkeypatch.setattr(audit, "LATECOMERS", 2)
+    with time_machine.travel(timezone.now() - timedelta(minutes=1)):
+        late = audit.record("test.happened", user=claire.user)
+    sql("UPDATE members_auditevent SET id = %s WHERE id = %s", trail[0].pk - 1, late.pk)
+    assert audit.seal() == 0
+    assert str(audit.verify()) == f"event {trail[0].pk - 1} (test.happened): not chained"
 
 
 # Anchors
@@ -264,18 +323,47 @@ def test_anchors_older_than_the_retention_do_not_disturb(old_trail, tmp_path, se
     call_command("verify_audit")
 
 
-def test_a_file_of_anchors_that_cannot_be_read_is_no_proof(anchored):
-    anchored.write_text("nothing\n")
+def test_what_a_genuine_checkpoint_hides_before_its_year_is_found(anchored, trail):
+    """Somebody who also holds SECRET_KEY, or a purge that went wrong."""
+    audit.record("test.happened")
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        audit.seal()
+    checkpoint = AuditCheckpoint(position=6, chain=audit.head()[1], events=6)
+    checkpoint.seal = audit.checkpoint_seal(checkpoint)
+    checkpoint.save(force_insert=True)
+    sql("DELETE FROM members_auditlink")
+    sql("DELETE FROM members_auditevent")
+    assert audit.verify() is None
+    with pytest.raises(CommandError, match="link 5: deleted before its year"):
+        call_command("verify_audit")
+
+
+def test_an_anchor_of_the_last_hours_of_the_purged_year_does_not_disturb(
+    claire, tmp_path, settings
+):
+    """Sealed a little after it happened: the anchor between is younger than the event it lacks."""
+    settings.AUDIT_ANCHOR_DIR = str(tmp_path)
+    start = timezone.now() - timedelta(days=365, minutes=10)
+    record_on(start, claire.user)
+    with time_machine.travel(start + timedelta(seconds=9), tick=False):
+        audit.seal()
+    record_on(start + timedelta(seconds=10), claire.user)
+    with time_machine.travel(start + timedelta(seconds=20), tick=False):
+        anchors.drop()
+        audit.seal()
+    with time_machine.travel(start + timedelta(days=365, seconds=15), tick=False):
+        assert audit.purge() == 2
+        call_command("verify_audit")
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing", '{"at": "2026-01-01T00:00:00", "position": 1, "chain": "x"}']
+)
+def test_a_file_of_anchors_that_cannot_be_read_is_no_proof(anchored, text):
+    anchored.write_text(f"{text}\n")
     with pytest.raises(CommandError, match="line 1") as refused:
         call_command("verify_audit")
     assert refused.value.returncode == 2
-
-
-def test_an_event_that_no_sealing_will_take_any_more_is_named(trail, claire, monkeypatch):
-    monkeypatch.setattr(audit, "LATECOMERS", 2)
-    sql("DELETE FROM members_auditlink WHERE position = 1")
-    sql("UPDATE members_auditlink SET position = position - 1 WHERE position = 2")
-    assert audit.verify() is not None
 
 
 # Export
@@ -292,6 +380,12 @@ def test_the_auditor_takes_every_event_of_a_period_with_its_place_in_the_chain(t
     assert [int(row["position"]) for row in rows] == [1, 2, 3, 4, 5]
     assert rows[0]["user"] == "claire"
     assert not list(audit_export.rows(today - timedelta(days=9), today - timedelta(days=8)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_any_day_that_a_calendar_knows_may_be_asked_for(trail, kind):
+    text = "".join(audit_export.lines(date.min, date.max, kind))
+    assert text.count("test.happened") == 5
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(rf, claire):

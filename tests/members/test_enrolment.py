@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, Permission
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from members.mail.memory import outbox
 from members.models import AuditEvent, StaffEnrolment, User
 from tests.members.conftest import PASSWORD
-from tests.members.steps import type_password
+from tests.members.steps import link_in_mail, type_password
 from tests.signing import sign_in
 
 OPEN = "/admin/members/staffenrolment/ouvrir/"
@@ -30,6 +32,12 @@ def administrator(identifiant):
 @pytest.fixture
 def odile(db):
     return administrator("odile")
+
+
+@pytest.fixture
+def paul(db):
+    """The second administrator: who made a ticket does not confirm it."""
+    return administrator("paul")
 
 
 @pytest.fixture
@@ -79,12 +87,17 @@ def confirm(client):
     return client.post(f"/admin/members/staffenrolment/{pk}/confirmer/")
 
 
-def test_from_the_ticket_to_the_first_sign_in(luc, odile):
+def renew(client):
+    pk = StaffEnrolment.objects.latest("pk").pk
+    return client.post(f"/admin/members/staffenrolment/{pk}/renouveler/")
+
+
+def test_from_the_ticket_to_the_first_sign_in(luc, paul):
     assert "Presque terminé" in finish(luc).content.decode()
     user = User.objects.get(identifiant="luc.moreau")
     assert not user.may_sign_in
     assert "incorrect" in type_password(Client(), "luc.moreau", NEW).content.decode()
-    confirm(odile)
+    confirm(paul)
     assert type_password(Client(), "luc.moreau", NEW)["Location"] == "/connexion/code/"
     told = AuditEvent.objects.filter(action__startswith="staff.").order_by("id")
     assert [event.action for event in told] == [
@@ -142,7 +155,7 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(luc, typed, sentence):
     assert "Presque terminé" in finish(luc).content.decode()
 
 
-def test_nobody_confirms_himself(luc, odile):
+def test_nobody_confirms_himself(luc):
     finish(luc)
     user = User.objects.get(identifiant="luc.moreau")
     user.user_permissions.set(Permission.objects.filter(codename="enrol_staff"))
@@ -153,14 +166,96 @@ def test_nobody_confirms_himself(luc, odile):
     assert StaffEnrolment.objects.get().confirmed_by is None
 
 
-def test_a_confirmation_before_the_ticket_was_used_opens_nothing(ticket, odile):
-    confirm(odile)
+def test_a_confirmation_before_the_ticket_was_used_opens_nothing(ticket, paul):
+    confirm(paul)
     assert not User.objects.get(identifiant="luc.moreau").is_active
 
 
-def test_a_lost_app_starts_everything_again(luc, odile):
+def test_who_made_the_ticket_does_not_confirm_it(luc, odile):
     finish(luc)
-    confirm(odile)
+    pk = StaffEnrolment.objects.get().pk
+    assert "/confirmer/" not in odile.get(f"/admin/members/staffenrolment/{pk}/change/").text
+    page = odile.post(f"/admin/members/staffenrolment/{pk}/confirmer/", follow=True)
+    assert "Demandez à un collègue" in page.text
+    assert not User.objects.get(identifiant="luc.moreau").is_active
+
+
+def test_the_database_refuses_it_too(luc, odile):
+    finish(luc)
+    mine = StaffEnrolment.objects.filter(made_by__identifiant="odile")
+    maker = User.objects.get(identifiant="odile")
+    with (
+        pytest.raises(IntegrityError, match="staffenrolment_confirmed_by_another_than_its_maker"),
+        transaction.atomic(),
+    ):
+        mine.update(confirmed_by=maker, confirmed_at=timezone.now())
+
+
+def test_nobody_takes_a_colleague_over_alone_nor_in_silence(
+    luc, odile, paul, django_capture_on_commit_callbacks
+):
+    finish(luc)
+    outbox.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        confirm(paul)
+        ticket = renew(odile).context["ticket"]
+        thief = Client()
+        show(thief, ticket)
+        finish(thief, password="odile choisit ce mot de passe")
+        confirm(odile)
+    assert not User.objects.get(identifiant="luc.moreau").is_active
+    assert [(mail.to, mail.subject) for mail in outbox] == [
+        ("luc@exemple.invalid", "Votre accès de travail est ouvert"),
+        ("luc@exemple.invalid", "Votre accès de travail recommence"),
+    ]
+    assert "odile a recommencé votre arrivée" in outbox[-1].body
+
+
+def test_who_is_told_of_a_renewal_he_did_not_ask_for_stops_it_and_gets_no_link(
+    luc, odile, paul, django_capture_on_commit_callbacks
+):
+    finish(luc)
+    with django_capture_on_commit_callbacks(execute=True):
+        confirm(paul)
+        ticket = renew(odile).context["ticket"]
+    path = link_in_mail("alerte")
+    assert "Un collègue recommence" in Client().get(path).text
+    with django_capture_on_commit_callbacks(execute=True):
+        assert "Prévenez un collègue" in Client().post(path).text
+    assert "mot-de-passe/nouveau" not in outbox[-1].body
+    assert "Prévenez un collègue" in outbox[-1].body
+    assert "incorrect" in show(Client(), ticket).content.decode()
+
+
+def test_who_may_do_everything_is_renewed_by_an_equal_alone(luc, odile, paul):
+    finish(luc)
+    confirm(paul)
+    User.objects.filter(identifiant="luc.moreau").update(is_superuser=True)
+    assert renew(odile).status_code == 403
+    assert User.objects.get(identifiant="luc.moreau").may_sign_in
+    User.objects.filter(identifiant="odile").update(is_superuser=True)
+    assert "ticket" in renew(odile).context
+
+
+def test_the_box_of_an_open_account_opens_none_before_it_is_confirmed(luc, paul):
+    finish(luc)
+    user = User.objects.get(identifiant="luc.moreau")
+    editor = User.objects.get(identifiant="paul")
+    editor.user_permissions.add(Permission.objects.get(codename="change_user"))
+    url = f"/admin/members/user/{user.pk}/change/"
+    typed = {"name": "Luc", "email": user.email, "is_active": "on"}
+    assert paul.post(url, typed).status_code == 302
+    assert not User.objects.get(pk=user.pk).is_active
+    confirm(paul)
+    assert paul.post(url, {**typed, "is_active": ""}).status_code == 302
+    assert not User.objects.get(pk=user.pk).is_active
+    assert paul.post(url, typed).status_code == 302
+    assert User.objects.get(pk=user.pk).may_sign_in
+
+
+def test_a_lost_app_starts_everything_again(luc, odile, paul):
+    finish(luc)
+    confirm(paul)
     pk = StaffEnrolment.objects.get().pk
     again = odile.post(f"/admin/members/staffenrolment/{pk}/renouveler/").context["ticket"]
     user = User.objects.get(identifiant="luc.moreau")
@@ -170,7 +265,7 @@ def test_a_lost_app_starts_everything_again(luc, odile):
     browser = Client()
     show(browser, again)
     finish(browser)
-    confirm(odile)
+    confirm(paul)
     assert User.objects.get(pk=user.pk).may_sign_in
 
 

@@ -411,7 +411,8 @@ def test_staff_print_a_batch_as_a_file_that_nobody_keeps(desk, jules, hugo, capl
     assert "no-store" in response["Cache-Control"]
     assert response["Content-Disposition"].startswith('attachment; filename="courriers-activation')
     assert checked(second, ACTIVATION, code_in(response.content, 1))
-    assert AuditEvent.objects.filter(action="letter.printed", actor=hugo).count() == 2
+    told = AuditEvent.objects.filter(action="letter.printed", actor=hugo, address="127.0.0.1")
+    assert told.count() == 2
     assert code_in(response.content) not in caplog.text
 
 
@@ -422,6 +423,10 @@ def test_the_index_holds_numbers_and_names_and_prints_nothing(desk, jules):
     lines = response.content.decode("utf-8-sig").splitlines()
     assert lines == ["numéro;nom", "10000011;Jules Keromnès", "10000012;'=cmd() Ruse"]
     assert not LetterCode.objects.exists()
+    event = AuditEvent.objects.get(action="letter.listed")
+    persons = Member.objects.order_by("number").values_list("pk", flat=True)
+    assert event.details["persons"] == [f"member/{pk}" for pk in persons]
+    assert event.actor.identifiant == "hugo"
 
 
 def test_who_cannot_get_one_is_named_and_may_be_left_out(desk, jules, claire):

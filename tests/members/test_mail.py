@@ -33,7 +33,7 @@ FACTS = {
     "version": 2,
     "due_day": "28/11/2026",
     "due_time": "08:05",
-    "version": 2,
+    "by": "Odile Kermarrec",
 }
 
 

@@ -174,11 +174,12 @@ def test_a_bad_password_is_refused_in_french_and_costs_nothing(
     assert choose(client, link)["Location"]
 
 
-def test_unknown_closed_and_known_accounts_get_the_same_answer_at_the_same_cost(claire, db):
+def test_unknown_closed_staff_and_known_accounts_get_the_same_answer_at_the_same_cost(claire, hugo):
     closed = make_member("denis", nir="178067512345644", phone="+33612345679")
     User.objects.filter(pk=closed.user.pk).update(is_active=False)
+    User.objects.filter(pk=hugo.pk).update(email="hugo@mutuelle.invalid")
     answers = set()
-    for identifiant in ("claire", "nobody", "denis"):
+    for identifiant in ("claire", "nobody", "denis", "hugo"):
         visitor = Client()
         visitor.get(ASK)
         cache.clear()
@@ -191,6 +192,12 @@ def test_unknown_closed_and_known_accounts_get_the_same_answer_at_the_same_cost(
         answers.add((answer.status_code, body, len(statements)))
     assert len(answers) == 1
     assert {*Mail.objects.values_list("to", flat=True)} == {"claire@exemple.invalid", ""}
+
+
+def test_no_colleague_gets_a_link_whatever_address_another_gave_him(ask, hugo):
+    User.objects.filter(pk=hugo.pk).update(email="paul@ailleurs.invalid")
+    assert "Un collègue" in ask("hugo").content.decode()
+    assert not outbox
 
 
 def test_nobody_gets_an_email_for_an_unknown_account(ask, db):

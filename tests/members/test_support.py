@@ -8,20 +8,22 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import throttle
+from members import links, throttle
 from members.mail.memory import outbox
 from members.models import (
     AuditEvent,
     Card,
     CareDomain,
+    Member,
     Recovery,
     Session,
     SmsDevice,
     Throttle,
     User,
 )
+from members.models.link import LinkPurpose
 from tests.members.conftest import PASSWORD
-from tests.members.steps import signs_in, type_password
+from tests.members.steps import read_code, signs_in, type_code, type_password
 from tests.members.test_reimbursements import paid
 from tests.signing import sign_in
 
@@ -153,6 +155,30 @@ def test_suspending_ends_the_sessions_and_reopening_does_not_bring_them_back(act
     assert browser.get("/espace/").status_code == 302
 
 
+def test_what_was_under_way_before_a_suspension_does_not_come_back_with_the_account(
+    act, hugo, client, claire, django_capture_on_commit_callbacks
+):
+    token = links.token(links.make(claire.user, LinkPurpose.RESET))
+    with django_capture_on_commit_callbacks(execute=True):
+        type_password(client)
+    code = read_code()
+    act(hugo, "suspendre")
+    act(hugo, "rouvrir")
+    assert User.objects.get(pk=claire.user_id).may_sign_in
+    type_code(client, code)
+    assert client.get("/espace/").status_code == 302
+    with pytest.raises(links.DeadLink):
+        links.find(token, LinkPurpose.RESET)
+
+
+def test_nor_does_an_opening(act, hugo, claire):
+    Member.objects.filter(pk=claire.pk).update(phone="")
+    before = Member.objects.get().opening_fingerprint()
+    act(hugo, "suspendre")
+    act(hugo, "rouvrir")
+    assert Member.objects.get().opening_fingerprint() != before
+
+
 def test_ending_sessions_leaves_the_account_open(act, hugo, claire):
     browser = sign_in(Client(), claire.user)
     act(hugo, "fermer-les-connexions")
@@ -235,6 +261,17 @@ def test_once_its_time_is_over_it_is_shut(looking, time_machine):
 def test_he_leaves_when_he_wants(looking, claire):
     assert looking.post("/equipe/quitter-l-espace/")["Location"].endswith(f"/{claire.pk}/change/")
     assert looking.get("/espace/").status_code == 403
+
+
+def test_the_end_says_whose_space_was_read(looking, claire):
+    looking.post("/equipe/quitter-l-espace/")
+    assert (last_event().action, last_event().user) == ("support.viewing_ended", claire.user)
+
+
+def test_a_right_taken_away_meanwhile_shuts_the_space(looking):
+    User.objects.get(identifiant="hugo").user_permissions.clear()
+    assert looking.get("/espace/").status_code == 403
+    assert looking.post("/equipe/quitter-l-espace/")["Location"] == "/admin/"
 
 
 def test_a_member_cannot_view_anybody(client, claire):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0010_long_work_that_a_person_can_watch'),
+        ('members', '0013_ayants_droit_are_found_by_name'),
     ]
 
     operations = [
