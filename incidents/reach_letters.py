@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
@@ -45,8 +46,14 @@ def to_print(
     """Who gets a letter now, at a whole address. `versions`: those whose reading is enough.
 
     Nobody whose letter was printed for one of these; with `again`, only those whose letter came back.
+    Each has `rounds`: how many letters he had for the version in force.
     """
-    left = incident.reach.to_inform(versions).filter(reach.POSTAL)
+    printed = Dispatch.objects.filter(
+        person=OuterRef("pk"), version__in=versions[-1:], channel=Channel.LETTER
+    )
+    # read with the choice: of two printings that chose the same person, the constraint stops one
+    rounds = Coalesce(Subquery(printed.order_by("-round").values("round")[:1]), 0)
+    left = incident.reach.to_inform(versions).filter(reach.POSTAL).annotate(rounds=rounds)
     if again:
         return left.filter(state=ReachState.RETURNED).order_by("pk")
     had = Dispatch.objects.filter(
@@ -120,20 +127,13 @@ def work(job) -> Iterator[jobs.Step]:
 def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file: int) -> None:
     """The rows of one file, in one transaction: from then on these people had their letter."""
     told = _told(people, version, facts)
-    ids = [person.pk for person in people]
-    rounds = dict(
-        Dispatch.objects.filter(person__in=ids, version=version, channel=Channel.LETTER)
-        .values_list("person")
-        .annotate(Max("round"))
-        .order_by()
-    )
     with transaction.atomic():
         Dispatch.objects.bulk_create(
             Dispatch(
                 person=person,
                 version=version,
                 channel=Channel.LETTER,
-                round=rounds.get(person.pk, 0) + 1,
+                round=person.rounds + 1,
                 state=DispatchState.PRINTED,
                 reference=new_reference(),
                 job=job.pk,
