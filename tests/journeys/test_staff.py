@@ -220,10 +220,10 @@ def test_a_colleague_is_welcomed_by_one_and_confirmed_before_he_works(
     person, new_page, portal, axe
 ):
     with portal.orm():
-        lead = User.objects.get(identifiant="support")
-        lead.user_permissions.add(
-            *Permission.objects.filter(codename__in=["enrol_staff", "view_staffenrolment"])
-        )
+        for colleague in User.objects.filter(identifiant__in=["support", "approbateur"]):
+            colleague.user_permissions.add(
+                *Permission.objects.filter(codename__in=["enrol_staff", "view_staffenrolment"])
+            )
     welcomer = person(new_page(), "support")
     welcomer.signs_in_to_work("/admin/members/staffenrolment/ouvrir/")
     desk = welcomer.page
@@ -251,12 +251,15 @@ def test_a_colleague_is_welcomed_by_one_and_confirmed_before_he_works(
     page.get_by_role("button", name="Enregistrer").click()
     noe.sees("Presque terminé")
 
+    other = person(new_page(), "approbateur")
+    other.signs_in_to_work("/admin/members/staffenrolment/")
+    desk = other.page
     desk.goto(f"{portal.url}/admin/members/staffenrolment/")
     desk.get_by_role("link", name="noe.cariou").click()
     press(desk, "Confirmer")
     axe(desk, preload=False)
     desk.get_by_role("button", name="Je confirme").click()
-    welcomer.sees("Le compte est ouvert.")
+    other.sees("Le compte est ouvert.")
     page.goto(f"{portal.url}/connexion/")
     page.get_by_label("Identifiant").fill("noe.cariou")
     page.get_by_label("Mot de passe").fill("sept casiers bien amarrés")
