@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -830,3 +831,11 @@ def outcome(tmp_path: Path, content, whole: bool):
     again = feed.bring_in(**options)
     assert total(again, "added") == total(again, "changed") == total(again, "ended") == 0
     return counts, refused, rows
+
+
+def test_the_contract_is_documented_column_by_column():
+    text = (SAMPLE.parents[2] / "docs" / "feed.md").read_text("utf-8")
+    for of in layout.LAYOUTS:
+        row = re.search(rf"^\| `{of.name}` \|[^|]*\|(.*)\|$", text, re.M)[1]
+        told = [f"(`{one.name}`)" if one.optional else f"`{one.name}`" for one in of.columns]
+        assert row.split() == told, of.name
