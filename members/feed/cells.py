@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from members import nir, phones
-from members.models.category import mask_of
+from members.models.category import DataCategory, mask_of
 
 Reader = Callable[[str], Any]
 
@@ -158,7 +158,6 @@ def categories(value: str) -> int:
     codes = [code.strip() for code in value.split("|") if code.strip()]
     if not codes:
         raise Refused(_("indiquez au moins une catégorie de données."))
-    try:
-        return mask_of(codes)
-    except ValueError as error:
-        raise Refused(_("catégorie inconnue (%s).") % error) from None
+    if unknown := [code for code in codes if code not in DataCategory]:
+        raise Refused(_("catégorie inconnue (%s).") % ", ".join(unknown))
+    return mask_of(codes)

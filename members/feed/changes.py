@@ -48,6 +48,13 @@ class Change:
         return (self.values["end"] or FOREVER) < (self.row["end"] or FOREVER)
 
     @property
+    def has_other_days(self) -> bool:
+        """Whether it begins or ends otherwise than the row, an absence from a whole file apart."""
+        if self.is_ending:
+            return False
+        return self.row is None or (self.start, self.end) != (self.row["start"], self.row["end"])
+
+    @property
     def is_new(self) -> bool:
         return self.row is None and self.values is not None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models import F
 
 from members import audit, sealing
 from members.feed import cells, layout, writing
@@ -104,7 +105,7 @@ def _write(path: Path, of: layout.Layout) -> int:
     names = [name for name, _tell in columns]
     by_field = {one.field: elsewhere.get(one.field, one.field) for one in of.columns}
     group = next(one.field for one in of.columns if one.name == of.group)
-    order = [by_field[name] for name in (group, *of.key)]
+    order = [F(by_field[name]).asc(nulls_first=True) for name in (group, *of.key)]
     rows = model.objects.order_by(*order, "pk").values_list(*names).iterator(BATCH)
     count = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -380,14 +380,17 @@ def _fault(family: Family) -> tuple[Change, str] | None:
         gap = _gap(change, adhesions)
         if gap is None:
             continue
-        if change.is_asked and not change.is_ending:
-            return change, _("debut, fin : l'adhérent n'a pas d'adhésion le %s.") % in_words(gap)
+        refusal = _("debut, fin : l'adhérent n'a pas d'adhésion le %s.") % in_words(gap)
+        if change.is_asked and change.has_other_days:
+            return change, refusal
         shorter = [one for one in adhesions if one.shrinks]
         before = [Change(one.row, values=one.row) for one in adhesions if one.row]
         if shorter and _gap(change, before) is None:
             return latest_asked(*shorter), _(
                 "fin : l'ayant droit %(reference)s n'aurait plus d'adhésion le %(day)s."
             ) % {"reference": change.values["reference"], "day": in_words(gap)}
+        if change.is_asked and not change.is_ending:
+            return change, refusal
     return None
 
 

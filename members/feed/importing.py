@@ -124,7 +124,8 @@ class _Import:
         if state["pass"] > number:
             return
         if state["pass"] < number:
-            state.update({"pass": number, "stage": 0, "starts": {}, "done": 0, "sizes": {}})
+            state.update({"pass": number, "stage": 0, "starts": {}, "done": 0})
+            state.update({"sizes": {}, "unnamed": {}})
             state["counts"] = {name: dict.fromkeys(OUTCOMES, 0) for name in self.folder.sources}
             yield self._step(number, passes)
         known = references.Known(self.folder.working if is_dry else None)
@@ -186,12 +187,14 @@ class _Import:
 
     def _tell(self, stage, groups: list[Group]) -> None:
         """Counts what became of each line, and keeps those that were refused or wait for a word."""
-        counts = self.state["counts"]
+        counts, unnamed = self.state["counts"], self.state["unnamed"]
         refused: dict[str, list[tuple[int, str]]] = {}
         for group in groups:
             for name, lines in group.lines.items():
                 told = counts[name]
                 told["read"] += len(lines)
+                if not group.key:
+                    unnamed[name] = unnamed.get(name, 0) + len(lines)
                 for line in lines:
                     told["rejected" if line.reasons else line.outcome] += 1
                     if line.reasons:
@@ -226,8 +229,11 @@ class _Import:
         return self.folder.working / f"{name}.kept"
 
     def check_ends(self) -> None:
-        """Raises Failed when whole files would end more than what was allowed. (Options.at_most)"""
+        """Raises Failed when whole files would end too much, or have a line that nobody can tell whose it
+        is."""
         for name in sorted(self.options.whole):
+            if self.state["unnamed"].get(name):
+                raise Failed(_("%s : un numéro est illisible, rien ne peut se terminer.") % name)
             ended, total = self.state["counts"][name]["ended"], self.state["open"][name]
             if ended * 100 > self.options.at_most * total:
                 raise Failed(

@@ -31,8 +31,7 @@ def record(source: Source, line: Line) -> str:
         for position, column in source.columns:
             if column.field == "nir":
                 shown[position] = masked(shown[position].strip())
-            elif column.field not in line.values:
-                shown[position] = NIR_LIKE.sub(lambda found: masked(found[0]), shown[position])
+        shown = [NIR_LIKE.sub(lambda found: masked(found[0]), text) for text in shown]
     told = [*shown, str(line.number or ""), " ".join(line.reasons)]
     return _csv([cell(text) for text in told])
 
@@ -55,7 +54,7 @@ def add(path: Path, size: int, records: Iterable[tuple[int, str]]) -> int:
 
 def whole(path: Path, header: Iterable[str]) -> Iterator[bytes]:
     """The file to hand out: a header, then the records in the order of their lines."""
-    yield b"\xef\xbb\xbf" + _csv([*header, *PLACE]).encode() + b"\r\n"
+    yield b"\xef\xbb\xbf" + _csv(header).encode() + b"\r\n"
     with path.open("rb") as file:
         places, offset = [], 0
         for raw in file:

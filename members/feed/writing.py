@@ -56,7 +56,7 @@ def insert(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
     defaults = {field.attname: default for field, default in columns}
     fetch = itemgetter("id", *defaults)
     lacking = {name: value for name, value in defaults.items() if name not in rows[0]}
-    with connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute(
             "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
             [table, len(rows)],
@@ -98,7 +98,7 @@ def update(
             )
         return
     names = ", ".join(quote(column) for column in columns)
-    with connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.feed_rows")
         cursor.execute(
             f"CREATE TEMPORARY TABLE feed_rows ON COMMIT DROP AS SELECT id, {names} FROM {table} LIMIT 0"
