@@ -110,11 +110,14 @@ def _text(node: Node, engine: Engine) -> str | None:
 
 
 def _is_constant_url(node: URLNode) -> bool:
-    """A page of its own name, that exists: which one never depends on the request."""
+    """A page of its own name, that exists. In a namespace, which page it is may depend on the request's."""
     if not _is_constant(node.view_name) or node.args or node.kwargs:
         return False
+    name = node.view_name.resolve(Context())
+    if ":" in name:
+        return False
     try:
-        reverse(node.view_name.resolve(Context()))
+        reverse(name)
     except NoReverseMatch:  # it is not meant to be reached, or says so when it is
         return False
     return True

@@ -523,7 +523,7 @@ def test_the_card_warns_beside_the_domains_that_a_live_incident_slows(
 
 def test_a_closed_incident_warns_of_nothing(as_member, cast, february_2024):
     browser = as_member(cast.antoine)
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     banners.drop()
     page = text(browser.get("/espace/carte/"))
     assert "OPTI" in page

@@ -27,6 +27,8 @@ SOURCES = [
     "{% url 'signin' %}",
     "{% url 'signin' as there %}{% if name %}[{{ there }}]{% endif %}",
     "{% url 'incident' slug %}",
+    "{% url 'passkeys:list' %}",
+    "{% url 'passkeys:list' as there %}",
     "{% url 'nowhere' as there %}[{{ there }}]",
     "{% if not name %}{% url 'nowhere' %}{% endif %}",
     "{% translate 'b' context 'other' %}",
@@ -73,7 +75,14 @@ def test_constant_parts_become_one_text():
 def test_a_constant_value_is_not_asked_again():
     names = [f"{SOURCES.index(source)}.html" for source in SOURCES if " as " in source]
     kinds = {type(engine(folded=True).get_template(name).nodelist[0]).__name__ for name in names}
-    assert kinds == {"_AtHand", "URLNode"}, "the page that does not exist is asked each time"
+    assert kinds == {"_AtHand", "URLNode"}, "what does not exist, or depends, is asked each time"
+
+
+def test_a_page_of_a_namespace_is_asked_each_time():
+    for source in ("{% url 'passkeys:list' %}", "{% url 'passkeys:list' as there %}"):
+        number = SOURCES.index(source)
+        [node, *_rest] = engine(folded=True).get_template(f"{number}.html").nodelist
+        assert type(node).__name__ == "URLNode", "it leads members and staff to pages of their own"
 
 
 def test_two_languages_fold_nothing(settings):
