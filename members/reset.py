@@ -2,7 +2,8 @@
 
 It never signs in and never skips the code. Whether an identifiant is known shows nowhere: the same
 page, the same statements, and the link itself is made by whoever sends the e-mail. Staff get none: an
-address can be changed by a colleague, an arrival is renewed under the eyes of two. (docs/decisions/0029)
+address can be changed by a colleague, an arrival is renewed under the eyes of two.
+(docs/decisions/0029-colleagues-are-enrolled-by-two.md)
 """
 
 from django.db import transaction
