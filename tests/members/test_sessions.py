@@ -32,8 +32,8 @@ def test_the_database_does_not_hold_the_key(browser):
 def test_a_signed_in_page_costs_one_statement_for_session_account_and_device(
     browser, warm, django_assert_num_queries
 ):
-    # session, account and device · adhésions · ayants droit · acknowledgements
-    with django_assert_num_queries(4):
+    # session, account and device · adhésions · ayants droit · last reimbursements · acknowledgements
+    with django_assert_num_queries(5):
         browser.get(HOME)
 
 
@@ -53,9 +53,9 @@ def test_using_it_keeps_it_open_until_twelve_hours(browser):
 
 def test_at_most_one_write_a_minute_notes_that_it_is_used(browser, warm, django_assert_num_queries):
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             browser.get(HOME)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             browser.get(HOME)
 
 
