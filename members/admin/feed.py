@@ -106,7 +106,7 @@ class FeedImportAdmin(MachineRows, admin.ModelAdmin):
         return self._start(request, folder, replace(options, dry_run=False))
 
     def _start(self, request, folder: Path, options: Options):
-        asked = {"options": work.told(options), "fingerprint": work.fingerprint(folder, options)}
+        asked = {"options": work.written(options), "fingerprint": work.fingerprint(folder, options)}
         job = jobs.start(work.KIND, by=request.user, request=request, key="feed", **asked)
         if job.parameters != asked:
             messages.warning(request, _("Un autre travail sur ces fichiers n'est pas fini."))

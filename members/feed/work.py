@@ -40,7 +40,7 @@ def yesterday() -> date:
     return timezone.localdate() - timedelta(days=1)
 
 
-def told(options: Options) -> dict[str, Any]:
+def written(options: Options) -> dict[str, Any]:
     """`options` as JSON."""
     values = asdict(options)
     return {**values, "whole": sorted(options.whole), "ends_on": options.ends_on.isoformat()}
@@ -64,7 +64,7 @@ def files_of(folder: Path) -> dict[str, tuple[int, int]]:
 
 def fingerprint(folder: Path, options: Options) -> str:
     """Changes with the files and with what is asked; a dry run and the real one share theirs."""
-    asked = told(replace(options, dry_run=False))
+    asked = written(replace(options, dry_run=False))
     content = json.dumps([str(folder.resolve()), files_of(folder), asked], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -88,7 +88,10 @@ def import_feed(job: Job) -> Iterator[Step]:
     _record(report, options, actor=job.by)
     shutil.rmtree(working, ignore_errors=True)
     nature = _("vérification, rien n'est écrit") if options.dry_run else _("import")
-    return {_("Nature"): nature, **{name: sentence(one) for name, one in report.counts.items()}}
+    told = {_("Nature"): nature}
+    if options.whole:
+        told[_("Fichiers complets")] = ", ".join(sorted(options.whole))
+    return told | {name: sentence(one) for name, one in report.counts.items()}
 
 
 def last_check(folder: Path) -> Job | None:
@@ -102,9 +105,9 @@ def last_check(folder: Path) -> Job | None:
 
 
 def sentence(counts: dict[str, int]) -> str:
-    """« 12 lues, 3 ajoutées, 9 inchangées »; what never happened is left out."""
+    """« lues : 12, ajoutées : 3, inchangées : 9 »; what never happened is left out."""
     shown = [name for name in OUTCOMES if counts[name] or name == "read"]
-    return ", ".join(f"{counts[name]} {WORDS[name]}" for name in shown)
+    return ", ".join(f"{WORDS[name]}\xa0: {counts[name]}" for name in shown)
 
 
 def by_hand(folder: Path, options: Options, rejects: Path) -> Iterator[Step]:

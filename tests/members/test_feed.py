@@ -657,7 +657,7 @@ def test_a_colleague_checks_then_imports(desk, feed):
     turn()
     page = desk.get(answer["Location"]).content.decode()
     assert "rejets-members.csv" in page
-    assert "3 lues, 2 ajoutées, 1 rejetées" in page
+    assert "lues\xa0: 3, ajoutées\xa0: 2, rejetées\xa0: 1" in page
     assert not Member.objects.exists()
     check = Job.objects.get()
     assert f'value="{check.pk}"' in desk.get(PAGE).content.decode()
