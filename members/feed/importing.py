@@ -5,18 +5,17 @@ with its delegations, a family with its adhésions. Nobody who signs in meanwhil
 """
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
-from django.db import DataError, IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -24,6 +23,7 @@ from members.feed import contracts, families, layout, references, rejects, writi
 from members.feed.changes import Ends, Group
 from members.feed.folder import Batch, Folder
 from members.feed.lines import Line
+from members.feed.spreading import spread
 from members.job_turns import Failed, Step
 from members.models import (
     Adhesion,
@@ -89,6 +89,43 @@ def run(folder: Path, working: Path, options: Options, cursor: dict) -> Iterator
         return one.report()
 
 
+@dataclass
+class Told:
+    """What became of the lines of a batch: counts, and those that were refused or wait for a word."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by file and outcome
+    unnamed: Counter[str] = field(default_factory=Counter)  # lines without group, by file
+    records: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def add(self, stage, groups: list[Group], folder: Folder) -> None:
+        counts = self.counts
+        for group in groups:
+            for name, lines in group.lines.items():
+                counts[name, "read"] += len(lines)
+                if not group.key:
+                    self.unnamed[name] += len(lines)
+                for line in lines:
+                    counts[name, "rejected" if line.reasons else line.outcome] += 1
+                    if line.reasons:
+                        self._keep(folder, line)
+            for line in group.kept_back:
+                if line.reasons:
+                    self._keep(folder, line)
+                else:
+                    counts[line.layout.name, "ended"] += 1
+        for line, names in stage.to_confirm:
+            if not line.reasons:
+                counts[line.layout.name, "to_confirm"] += 1
+                columns = "|".join(_COLUMN[name] for name in names)
+                record = f"{line.number};{line.values['number']};{columns}"
+                self.records.setdefault(TO_CONFIRM, []).append((line.number, record))
+
+    def _keep(self, folder: Folder, line: Line) -> None:
+        name = line.layout.name
+        record = rejects.record(folder.sources[name], line)
+        self.records.setdefault(name, []).append((line.number, record))
+
+
 class _Import:
     def __init__(self, folder: Folder, options: Options, cursor: dict):
         self.folder, self.options = folder, options
@@ -136,12 +173,11 @@ class _Import:
             names += [f"open {name}" for name in names]
             batches = self.folder.batches(names, state["starts"])
             apply = partial(self._apply, make, is_dry)
-            # the families fill the files: two at a time, each with a connection of its own
-            with _workers(2 if make is makers[-1] else 1) as spread:
+            # families are most of what there is, and know nothing of each other
+            with spread(apply, is_wide=make is makers[-1]) as applied:
                 while window := list(islice(batches, WINDOW)):
-                    for applied in spread(apply, window):
-                        for stage, groups in applied:
-                            self._tell(stage, groups)
+                    for told in applied(window):
+                        self._tell(told)
                     state["starts"] = window[-1].starts
                     state["done"] += sum(batch.lines for batch in window)
                     yield self._step(number, passes)
@@ -160,70 +196,42 @@ class _Import:
             partial(families.Families, known, ends),
         ]
 
-    def _apply(self, make, is_dry: bool, batch: Batch) -> list[tuple[Any, list[Group]]]:
+    def _apply(self, make, is_dry: bool, batch: Batch) -> "Told":
         """Judges and writes a batch. Where the database refuses it, each group on its own.
 
         It does when a row was written at the same time, which is seen then, or for a rule that it alone
         keeps.
         """
+        told = Told()
         groups = self.folder.read(batch.entries)
         try:
-            return [(_write(make(), groups, is_dry), groups)]
+            told.add(_write(make(), groups, is_dry), groups, self.folder)
         except (IntegrityError, DataError):
-            return [self._apply_one(make, is_dry, entry) for entry in batch.entries]
+            for entry in batch.entries:
+                self._apply_one(make, is_dry, entry, told)
+        return told
 
-    def _apply_one(self, make, is_dry: bool, entry) -> tuple[Any, list[Group]]:
+    def _apply_one(self, make, is_dry: bool, entry, told: "Told") -> None:
         groups = self.folder.read([entry])
         try:
-            return _write(make(), groups, is_dry), groups
+            stage = _write(make(), groups, is_dry)
         except (IntegrityError, DataError) as error:
             groups = self.folder.read([entry])
             _refuse(groups[0], error)
             stage = make()
             stage.judge(groups)
-            return stage, groups
+        told.add(stage, groups, self.folder)
 
     # ----------------------------------------------------------------------------------- telling
 
-    def _tell(self, stage, groups: list[Group]) -> None:
-        """Counts what became of each line, and keeps those that were refused or wait for a word."""
-        counts, unnamed = self.state["counts"], self.state["unnamed"]
-        refused: dict[str, list[tuple[int, str]]] = {}
-        for group in groups:
-            for name, lines in group.lines.items():
-                told = counts[name]
-                told["read"] += len(lines)
-                if not group.key:
-                    unnamed[name] = unnamed.get(name, 0) + len(lines)
-                for line in lines:
-                    told["rejected" if line.reasons else line.outcome] += 1
-                    if line.reasons:
-                        self._keep(refused, line)
-            for line in group.kept_back:
-                if line.reasons:
-                    self._keep(refused, line)
-                else:
-                    counts[line.layout.name]["ended"] += 1
-        for name, records in refused.items():
-            self._add(name, records)
-        waiting = []
-        for line, names in stage.to_confirm:
-            if not line.reasons:
-                counts[line.layout.name]["to_confirm"] += 1
-                shown = [str(line.number), line.values["number"]]
-                shown.append("|".join(_COLUMN[name] for name in names))
-                waiting.append((line.number, ";".join(shown)))
-        if waiting:
-            self._add(TO_CONFIRM, waiting)
-
-    def _keep(self, refused, line: Line) -> None:
-        name = line.layout.name
-        record = rejects.record(self.folder.sources[name], line)
-        refused.setdefault(name, []).append((line.number, record))
-
-    def _add(self, name: str, records: list[tuple[int, str]]) -> None:
+    def _tell(self, told: "Told") -> None:
+        for (name, outcome), count in told.counts.items():
+            self.state["counts"][name][outcome] += count
+        for name, count in told.unnamed.items():
+            self.state["unnamed"][name] = self.state["unnamed"].get(name, 0) + count
         sizes = self.state["sizes"]
-        sizes[name] = rejects.add(self._kept(name), sizes.get(name, 0), records)
+        for name, records in told.records.items():
+            sizes[name] = rejects.add(self._kept(name), sizes.get(name, 0), records)
 
     def _kept(self, name: str) -> Path:
         return self.folder.working / f"{name}.kept"
@@ -294,24 +302,3 @@ def _without_collector():
     finally:
         if was_enabled:
             gc.enable()
-
-
-@contextmanager
-def _workers(count: int):
-    """A `map` over several connections, or over this one where a transaction is open or none helps."""
-    connection = connections[writing.alias()]
-    if count == 1 or connection.vendor != "postgresql" or connection.in_atomic_block:
-        yield map
-        return
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            yield pool.map
-        finally:
-            everyone = Barrier(count)
-            for done in [pool.submit(_leave, everyone) for _worker in range(count)]:
-                done.result()
-
-
-def _leave(everyone: Barrier) -> None:
-    everyone.wait()  # each thread does this once: its connection is its own
-    connections.close_all()

@@ -47,6 +47,7 @@ from tests.cast import *  # noqa: F403
 from tests.incidents.embedded import embedded_database
 from tests.members.steps import type_code, type_password
 from tests.members.test_jobs import colleague
+from tests.services.portal import manage
 
 SAMPLE = Path(__file__).parents[2] / "portal" / "demo" / "feed"
 DAY = date(2025, 6, 30)
@@ -629,6 +630,28 @@ def test_members_sign_in_while_an_import_writes(cast, client, feed, monkeypatch)
         assert coming.result()["members.csv"]["changed"] == 4
     assert home["Location"] == "/espace/"
     assert Member.objects.get(pk=cast.antoine.pk).city == "Lorient"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_share_the_families(feed):
+    """As from a terminal: nothing is lost, nothing comes twice, whatever the order of the lines."""
+    count = 4_500  # three transactions
+    member = feed.read("members.csv")[2]
+    adhesion = feed.read("adhesions.csv")[2]
+    numbers = [f"3{number * 7919 % count:07}" for number in range(count)]
+    feed.write("members.csv", [member | {"numero_adherent": number} for number in numbers])
+    feed.write("adhesions.csv", [adhesion | {"numero_adherent": one} for one in numbers[::-1]])
+    feed.keep(*(set(os.listdir(feed.path)) - {"ayants_droit.csv", "decomptes.csv"}))
+    database = connections["default"].settings_dict
+    url = (
+        f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+        f"/{database['NAME']}"
+    )
+    env = {**os.environ, "DATABASE_URL": url, "FILES_ROOT": str(feed.working)}
+    printed = manage(["import_feed", str(feed.path)], env)
+    assert f"members.csv{count:>19}{count:>12}{0:>12}" in printed
+    assert Member.objects.count() == Adhesion.objects.count() == count
+    assert Adhesion.objects.filter(member__number__in=numbers).distinct().count() == count
 
 
 # ----------------------------------------------------------------------------------- the page
