@@ -4,16 +4,14 @@ Import it from a conftest: `from tests.cast import *`.
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from incidents import reach
-from incidents.models import Incident, Regime
+from incidents.models import Incident
 from incidents.models.reach import Unreachable
 from members.models import Member, User
 from portal import roles
@@ -68,14 +66,7 @@ def cast(db) -> Cast:
 @pytest.fixture
 def february_2024(cast) -> Incident:
     """The incident of February 2024, live with its first version."""
-    seed_regimes()
     return february.load(author=cast.auteur, approver=cast.approbateur)
-
-
-def seed_regimes() -> None:
-    """What the migration put there, if the flush that follows some tests took it away."""
-    if not Regime.objects.exists():
-        import_module("incidents.migrations.0006_calls_evidence_and_filings").seed(apps)
 
 
 @pytest.fixture

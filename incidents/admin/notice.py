@@ -150,6 +150,15 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
     def importance(self, version):
         return _("oui") if version.material else _("non")
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Django's label names a date and an hour together: each field says which one it is."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for part, name in zip(
+            getattr(field.widget, "widgets", ()), (_("date"), _("heure")), strict=False
+        ):
+            part.attrs["aria-label"] = f"{field.label}, {name}"
+        return field
+
     def get_readonly_fields(self, request, obj=None):
         return [*self.readonly_fields, "incident"] if obj else self.readonly_fields
 

@@ -24,6 +24,7 @@ from incidents.models import Acknowledgement, Attestation, NoticeVersion
 from members.letters import SEPARATORS
 from members.models import AuditEvent, Member, User
 from members.models.written_once import WrittenOnce
+from tests.cast import nobody_left_to_inform
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 REFERENCE = "2024-02-tiers-payant"
@@ -385,7 +386,7 @@ def test_a_closed_account_opens_nothing_and_its_document_stays_true(antoine, cas
 def test_staff_have_none_and_a_closed_incident_still_gives_one(
     as_staff, antoine, cast, february_2024
 ):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     banners.drop()
     assert antoine.post(PAGE).status_code == 302
     assert antoine.get(PDF).status_code == 200

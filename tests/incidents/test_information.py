@@ -13,6 +13,7 @@ from django.test import Client
 from incidents import banners, cached, information, lifecycle, notices, public_feed
 from incidents.information import Entry, Update
 from incidents.models import Incident
+from tests.cast import nobody_left_to_inform
 from tests.incidents.test_notices import draft, submitted  # noqa: F401 - fixtures
 
 LIST, ATOM, DATA = "/information/", "/information/flux.atom", "/information/index.json"
@@ -74,7 +75,7 @@ def test_a_withdrawn_version_is_told_without_its_words(client, cast, submitted):
 
 
 def test_a_closed_incident_is_past_and_stays_readable(client, cast, february_2024):
-    lifecycle.close(february_2024, by=cast.approbateur)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
     banners.drop()
     page = text(client.get(LIST))
     assert "Aucun incident n'est en cours." in page

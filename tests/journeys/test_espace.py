@@ -16,6 +16,8 @@ def test_a_member_finds_his_way_on_a_small_phone_without_any_script(person, new_
     antoine.signs_in("/espace/")
 
     def looks_right():
+        page.wait_for_load_state()
+        expect(page.locator("h1")).to_be_visible()
         assert overflow(page) <= 0, page.url
         axe(page)
 
@@ -31,6 +33,7 @@ def test_a_member_finds_his_way_on_a_small_phone_without_any_script(person, new_
     goes_to("Remboursements")
     expect(page.locator(".payment")).to_have_count(10)
     page.get_by_role("link", name="Voir les précédents").click()
+    page.wait_for_url("**avant=**")
     looks_right()
     page.get_by_label("Pour qui").select_option("Aurélie")
     page.get_by_role("button", name="Afficher").click()

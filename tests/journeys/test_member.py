@@ -107,7 +107,7 @@ def test_folded_lists_open_with_the_keyboard_and_by_themselves_on_paper(person, 
     page.emulate_media(media="print")
     expect(folded).to_be_visible()
     page.emulate_media(media="screen")
-    page.locator("summary").press("Enter")
+    page.locator("article summary").press("Enter")
     expect(folded).to_be_visible()
 
 

@@ -134,6 +134,7 @@ def test_a_correction_goes_from_its_author_to_every_member(person, new_page, por
     [(first,)] = portal.sql("SELECT id FROM incidents_noticeversion WHERE number = 1")
     author.page.goto(f"{portal.url}/admin/incidents/noticeversion/{first}/change/")
     press(author.page, "Nouvelle version à partir de celle-ci")
+    author.page.get_by_label("Motif").fill("Almerys précise la période de l'attaque.")
     author.page.get_by_role("button").last.click()
     author.page.wait_for_url(re.compile(r"/noticeversion/\d+/change/"))
     draft = author.page.url

@@ -16,14 +16,8 @@ from incidents.models import Claim, NoticeVersion
 from members.models import Adhesion, AyantDroit, Delegation, Member, User
 from portal import roles
 from portal.demo import people
-from tests.cast import seed_regimes
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def regimes(db):
-    seed_regimes()
 
 
 def demo(*arguments):

@@ -37,7 +37,7 @@ def drills() -> set[str]:
 
 
 def test_every_stage_is_timed_and_nothing_is_left(db):
-    before = databases()
+    before = drills()
     out = StringIO()
     call_command("drill", "--members", "60", "--json", stdout=out)
     told = [json.loads(line) for line in out.getvalue().splitlines()]
@@ -46,7 +46,7 @@ def test_every_stage_is_timed_and_nothing_is_left(db):
     said = {one["stage"]: one["said"] for one in told}
     assert said["import"].startswith("71 members")  # with those of the demonstration
     assert int(said["audience"].split()[0]) > 60
-    assert databases() == before
+    assert drills() == before
     assert not Member.objects.exists()  # this process's own database was not touched
 
 

@@ -192,9 +192,18 @@ class Portal:
         trail = ("members_auditevent", "members_auditlink", "members_auditcheckpoint")
         for table in trail:
             self.sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        self.sql(f"TRUNCATE {', '.join(tables)} CASCADE")
+        self._truncate(f"TRUNCATE {', '.join(tables)} CASCADE")
         for table in trail:
             self.sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+    def _truncate(self, statement: str) -> None:
+        """A worker that writes meanwhile may lock the tables in another order: then once more."""
+        for _round in range(4):
+            try:
+                return self.sql(statement)
+            except psycopg.errors.DeadlockDetected:
+                continue
+        return self.sql(statement)
 
     @contextlib.contextmanager
     def orm(self):
