@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from incidents import notices
-from incidents.models import NoticeVersion
+from incidents.models import Incident, NoticeVersion
 from members.models import Member, User
+from tests.cast import nobody_left_to_inform
 
 pytestmark = pytest.mark.browser
 NEW_WORDS = "Le numéro de contrat a aussi été vérifié par Almerys."
@@ -142,7 +143,7 @@ def test_a_correction_goes_from_its_author_to_every_member(person, new_page, por
     author.page.get_by_label("Changement important").check()
     author.page.get_by_role("button", name="Enregistrer", exact=True).click()
     author.page.goto(draft)
-    press(author.page, "Voir comme un adhérent")
+    press(author.page, "Voir comme un lecteur")
     author.page.get_by_label("Numéro d'adhérent").fill("10000001")
     author.page.get_by_role("button").last.click()
     author.sees("Antoine Kervella", NEW_WORDS)
@@ -167,6 +168,8 @@ def test_a_correction_goes_from_its_author_to_every_member(person, new_page, por
     press(member.page, re.compile("pris connaissance"))
     member.page.wait_for_url("**/espace/")
 
+    with portal.orm():
+        nobody_left_to_inform(Incident.objects.get())
     approver.page.goto(f"{portal.url}/admin/incidents/incident/1/change/")
     press(approver.page, "Clore")
     approver.page.get_by_role("button").last.click()
