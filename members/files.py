@@ -41,12 +41,6 @@ class NamedAtRandom:
     def __call__(self, instance, filename):
         return f"{self.topic}/{timezone.localdate():%Y-%m}/{secrets.token_hex(16)}"
 
-    def __eq__(self, other):
-        return isinstance(other, NamedAtRandom) and other.topic == self.topic
-
-    def __hash__(self):
-        return hash(self.topic)
-
 
 def digest(file) -> str:
     """SHA-256 of the whole content, in hexadecimal; the file is back at its beginning."""
@@ -56,10 +50,10 @@ def digest(file) -> str:
     return found
 
 
-def answer(file, *, name: str, content_type: str, inline: bool = False) -> FileResponse:
-    """The content of a stored file under `name`; a browser shows it only if `inline`, and runs nothing."""
+def answer(file, *, name: str, content_type: str) -> FileResponse:
+    """The content of a stored file, to keep under `name`; a browser neither shows nor runs it."""
     response = FileResponse(
-        file.open("rb"), as_attachment=not inline, filename=name, content_type=content_type
+        file.open("rb"), as_attachment=True, filename=name, content_type=content_type
     )
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"

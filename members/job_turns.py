@@ -5,7 +5,6 @@ a generator: it does a batch in a transaction of its own, then yields a `Step`. 
 is open, and a sign-in never waits for it.
 """
 
-import hashlib
 import logging
 import tempfile
 import time
@@ -20,6 +19,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from members import files
 from members.models import Job, JobFile, User
 from members.models.job import JobState
 
@@ -78,10 +78,12 @@ def take_turn(job_id: UUID | str) -> bool:
     try:
         return _work(job)
     except Failed as failure:
-        _end(job, JobState.FAILED, problem=str(failure)[:250])
+        Job.objects.end(job, JobState.FAILED, problem=str(failure)[:250])
     except Exception:
         log.exception("The job %s (%s) failed.", job.pk, job.kind)
-        _end(job, JobState.FAILED, problem=_("Erreur imprévue, signalée à l'équipe technique."))
+        Job.objects.end(
+            job, JobState.FAILED, problem=_("Erreur imprévue, signalée à l'équipe technique.")
+        )
     return False
 
 
@@ -92,7 +94,7 @@ def _work(job: Job) -> bool:
         try:
             step = next(steps)
         except StopIteration as finished:
-            _end(job, JobState.DONE, result=finished.value or {})
+            Job.objects.end(job, JobState.DONE, result=finished.value or {})
             return False
         job.done, job.total, job.cursor = step.done, step.total, step.cursor
         columns = {"done": step.done, "total": step.total, "cursor": step.cursor}
@@ -108,19 +110,12 @@ def _work(job: Job) -> bool:
             return True
 
 
-def _end(job: Job, state: JobState, **columns) -> None:
-    Job.objects.end(job, state, **columns)
-
-
 @contextmanager
 def new_file(job: Job, name: str, content_type: str):
     """A file to write to, kept under `name` when the block ends well; it replaces one of that name."""
     with tempfile.TemporaryFile() as content:
         yield content
-        size = content.tell()
-        content.seek(0)
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        content.seek(0)
+        size, sha256 = content.tell(), files.digest(content)
         before = JobFile.objects.filter(job=job, name=name).first()
         made = JobFile(job=job, name=name, content_type=content_type, size=size, sha256=sha256)
         made.file.save(name, File(content), save=False)
