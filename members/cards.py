@@ -18,10 +18,10 @@ from django.utils.crypto import get_random_string
 from members import audit, cover
 from members.letters import ALPHABET
 from members.models import Adhesion, AyantDroit, Card, CardDomain, Delegation, Member
+from members.models.member import HIMSELF
 
 LENGTH = 16  # 21 ** 16: 70 bits, so nobody finds a card by trying
 GROUP = 4
-HIMSELF = 0  # in `people`, where ayants droit are told by their id
 
 
 class UnknownPerson(Exception):
@@ -215,7 +215,10 @@ def own(member: Member, code: str) -> Shown | None:
 
 @dataclass(frozen=True)
 class Checked:
-    """What anybody learns of a card that he holds: whether it holds today, and nobody's name."""
+    """What anybody learns of a card that he holds: whether it holds today, and nobody's name.
+
+    `is_replaced`: another took its place, or would as soon as its member looks.
+    """
 
     is_valid: bool
     is_replaced: bool
@@ -224,9 +227,10 @@ class Checked:
 
 
 def check(code: str) -> Checked | None:
-    """Whether the card of this code holds today; None when none has it. One statement.
+    """Whether the card of this code holds today; None when none has it. Five statements at most.
 
-    It holds on its own days, while the adhésion that it was issued for does, until another replaces it.
+    It holds on its own days, while the adhésion that it was issued for does, as long as what it says of
+    people, domains and operators is so. Another phone number to call does not end it.
     """
     today = timezone.localdate()
     same = {"member": OuterRef("member"), "contract": OuterRef("contract")}
@@ -236,20 +240,28 @@ def check(code: str) -> Checked | None:
             is_covered=Exists(Adhesion.objects.filter(**same).on(today)),
             is_replaced=Exists(Card.objects.filter(**same, number__gt=OuterRef("number"))),
         )
-        .defer("content")
+        .select_related("member")
         .first()
     )
     if card is None:
         return None
-    in_time = card.valid_from <= today <= card.valid_until
+    holds = card.valid_from <= today <= card.valid_until and card.is_covered
+    is_replaced = card.is_replaced or (holds and _has_changed(card))
     return Checked(
-        is_valid=in_time and card.is_covered and not card.is_replaced,
-        is_replaced=card.is_replaced,
+        is_valid=holds and not is_replaced,
+        is_replaced=is_replaced,
         valid_from=card.valid_from,
         valid_until=card.valid_until,
     )
 
 
+def _has_changed(card: Card) -> bool:
+    """Whether its member's card says something else today."""
+    said = contents(card.member).get(card.contract_id, {})
+    return said | {"phone": ""} != card.content | {"phone": ""}
+
+
 def plain(typed: str) -> str:
-    """A code without its groups, in capitals."""
-    return typed.replace("-", "").upper()
+    """A code without its groups, in capitals; empty when it cannot be one."""
+    code = typed.replace("-", "").upper()
+    return code if set(code) <= set(ALPHABET) else ""

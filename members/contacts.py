@@ -302,6 +302,7 @@ def replace_email(member: Member, address: str, *, request) -> None:
     if member.user is None:
         alerts.send(None, "email_replaced", to=old, member=member)
         return
+    EmailChange.objects.open().filter(user=member.user).update(cancelled_at=timezone.now())
     change = EmailChange.objects.create(
         user=member.user, old_email=old, new_email=address, confirmed_at=timezone.now()
     )

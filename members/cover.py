@@ -191,9 +191,10 @@ def _membership(adhesions: list[Adhesion]) -> Membership:
 
 
 def people(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
-    """The member, then his ayants droit of today, eldest first. One statement."""
+    """The member and his ayants droit who are covered today, him first, then the eldest. One statement."""
     today = timezone.localdate()
-    return _covered(member, covers, _ayants_droit.all(member=member.pk, today=today), today)
+    found = _covered(member, covers, _ayants_droit.all(member=member.pk, today=today), today)
+    return [person for person in found if person.is_current]
 
 
 def everybody(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
@@ -205,6 +206,7 @@ def everybody(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
 
 def _covered(member, covers, family, today) -> list[CoveredPerson]:
     ends = [cover.until for cover in covers]
+    is_open = any(cover.is_current for cover in covers)
     born = Counter(person.birth_date for person in [member, *family])
 
     def covered(person: Member | AyantDroit, since: date | None, until: date | None):
@@ -217,7 +219,7 @@ def _covered(member, covers, family, today) -> list[CoveredPerson]:
             since=since,
             until=until,
             noemie=person.noemie,
-            is_current=since is not None and _holds(since, until, today),
+            is_current=is_open and since is not None and _holds(since, until, today),
         )
 
     himself = covered(
@@ -225,7 +227,13 @@ def _covered(member, covers, family, today) -> list[CoveredPerson]:
         since=min((cover.since for cover in covers), default=None),
         until=None if not ends or None in ends else max(ends),
     )
-    return [himself, *(covered(person, person.start, person.end) for person in family)]
+
+    def within(person: AyantDroit) -> tuple[date | None, date | None]:
+        """Nobody is covered before or after the member's own adhésions. (domain.md §4.3)"""
+        shared = covers and shared_days(person.start, person.end, himself.since, himself.until)
+        return shared or (None, None)
+
+    return [himself, *(covered(person, *within(person)) for person in family)]
 
 
 _ayants_droit = Prepared(

@@ -123,7 +123,7 @@ def new_file(job: Job, name: str, content_type: str):
             with transaction.atomic():
                 if before:
                     before.delete()
-                    transaction.on_commit(lambda: before.file.delete(save=False))
+                    transaction.on_commit(lambda: before.file.delete(save=False), robust=True)
                 made.save(force_insert=True)
         except BaseException:
             made.file.delete(save=False)  # no row will ever lead to it, nor to its end

@@ -1,9 +1,13 @@
-"""A member's reimbursements: the latest, a page of them, one in full, sums per year, a period as a file."""
+"""A member's reimbursements: the latest, a page of them, one in full, sums per year, a period as a file.
+
+What was done, the act, is health data: whoever asks says whether it may be told (`acts`). Where it may not,
+to an agent who looks, the domain of care stands for it.
+"""
 
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 from django.db.models import Exists, OuterRef, Q, Sum
@@ -12,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from members.models import Decompte, DecompteLine, Member
 from members.models.decompte import Payee
+from members.models.member import HIMSELF, first_name_of
 from members.money import plain
 from members.prepared import Prepared, Slot
 from members.spreadsheets import cell
@@ -19,7 +24,6 @@ from members.spreadsheets import cell
 LATEST = 3
 PAGE = 10
 MOST_LINES = 3_000  # in one file: several lives of one family's décomptes
-HIMSELF = 0  # in a choice of persons, where ayants droit are told by their id
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +127,9 @@ COLUMNS = (
 IN_ORDER = ("-decompte__paid_on", "-decompte__id", "position")
 
 
-def latest(member: Member) -> list[Payment]:
+def latest(member: Member, *, acts: bool) -> list[Payment]:
     """The last décomptes of `member`, LATEST at most, the latest first. One statement."""
-    return _gathered(_latest.all(member=member.pk))
+    return _gathered(_latest.all(member=member.pk), acts)
 
 
 _latest = Prepared(
@@ -140,7 +144,7 @@ _latest = Prepared(
 
 
 def page(
-    member: Member, chosen: Chosen, after: tuple[date, int] | None = None
+    member: Member, chosen: Chosen, after: tuple[date, int] | None = None, *, acts: bool
 ) -> tuple[list[Payment], tuple[date, int] | None]:
     """PAGE décomptes at most, the latest first, and what to ask for the next ones. Two statements.
 
@@ -153,7 +157,7 @@ def page(
     keys = list(found.order_by("-paid_on", "-pk").values_list("paid_on", "pk")[: PAGE + 1])
     shown = [key for _day, key in keys[:PAGE]]
     lines = DecompteLine.objects.filter(chosen.lines(), decompte__in=shown)
-    payments = _gathered(lines.order_by(*IN_ORDER).values_list(*COLUMNS))
+    payments = _gathered(lines.order_by(*IN_ORDER).values_list(*COLUMNS), acts)
     return payments, keys[PAGE - 1] if len(keys) > PAGE else None
 
 
@@ -167,21 +171,13 @@ def _decomptes(member: Member, chosen: Chosen):
     return found
 
 
-def one(member: Member, key: int) -> Payment | None:
+def one(member: Member, key: int, *, acts: bool) -> Payment | None:
     """One décompte of `member` in full; None when it is not his. One statement."""
     lines = DecompteLine.objects.filter(decompte=key, decompte__member=member)
-    return next(iter(_gathered(lines.order_by(*IN_ORDER).values_list(*COLUMNS))), None)
+    return next(iter(_gathered(lines.order_by(*IN_ORDER).values_list(*COLUMNS), acts)), None)
 
 
-def without_acts(payments: Iterable[Payment]) -> list[Payment]:
-    """The same for an agent who looks: the care domain stands for each act, which is health data."""
-    return [
-        replace(payment, lines=[replace(line, act=line.domain) for line in payment.lines])
-        for payment in payments
-    ]
-
-
-def _gathered(rows: Iterable[tuple]) -> list[Payment]:
+def _gathered(rows: Iterable[tuple], acts: bool) -> list[Payment]:
     """Rows of COLUMNS, in the order of IN_ORDER, under their décomptes."""
     found: dict[int, Payment] = {}
     for key, number, paid_on, payee, care_on, names, act, domain, *amounts in rows:
@@ -190,8 +186,8 @@ def _gathered(rows: Iterable[tuple]) -> list[Payment]:
         payment.lines.append(
             Line(
                 care_on=care_on,
-                person=(names or "").split(" ")[0],
-                act=act,
+                person=first_name_of(names or ""),
+                act=act if acts else domain,
                 domain=domain,
                 sums=Sums(expense, ro, rc, left),
                 base=base,
@@ -258,7 +254,7 @@ class TooMuch(Exception):
     """More lines than one file takes: a year must be chosen."""
 
 
-def whole(member: Member, chosen: Chosen) -> list[Payment]:
+def whole(member: Member, chosen: Chosen, *, acts: bool) -> list[Payment]:
     """Every décompte that was chosen, the latest first. One statement. Raises TooMuch."""
     lines = DecompteLine.objects.filter(
         chosen.lines(), decompte__in=_decomptes(member, chosen).values("pk")
@@ -266,7 +262,7 @@ def whole(member: Member, chosen: Chosen) -> list[Payment]:
     rows = list(lines.order_by(*IN_ORDER).values_list(*COLUMNS)[: MOST_LINES + 1])
     if len(rows) > MOST_LINES:
         raise TooMuch
-    return _gathered(rows)
+    return _gathered(rows, acts)
 
 
 def as_csv(member: Member, payments: Iterable[Payment]) -> str:

@@ -17,13 +17,19 @@ WIDTHS = (20, 20, 40, -19, -23, -19, -19)
 
 @dataclass(frozen=True)
 class Statement:
-    """`year` None: every year. `person`: a first name, empty for the whole family."""
+    """`year` None: every year. `person`: a first name, empty for the whole family. `domain`: the label of
+    a domain of care, empty for all of them."""
 
     member: Member
     payments: list[Payment]
     year: int | None
     person: str
+    domain: str
     made_on: date
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.year or self.person or self.domain)
 
 
 def render(statement: Statement) -> bytes:
@@ -50,12 +56,16 @@ def render(statement: Statement) -> bytes:
 def _about(statement: Statement) -> str:
     told = {"day": day(statement.made_on), "year": statement.year, "person": statement.person}
     if statement.year and statement.person:
-        return _("Paiements de %(year)s pour %(person)s. Relevé fait le %(day)s.") % told
-    if statement.year:
-        return _("Paiements de %(year)s. Relevé fait le %(day)s.") % told
-    if statement.person:
-        return _("Tous les paiements pour %(person)s. Relevé fait le %(day)s.") % told
-    return _("Tous les paiements. Relevé fait le %(day)s.") % told
+        about = _("Paiements de %(year)s pour %(person)s. Relevé fait le %(day)s.") % told
+    elif statement.year:
+        about = _("Paiements de %(year)s. Relevé fait le %(day)s.") % told
+    elif statement.person:
+        about = _("Tous les paiements pour %(person)s. Relevé fait le %(day)s.") % told
+    else:
+        about = _("Tous les paiements. Relevé fait le %(day)s.") % told
+    if statement.domain:
+        about += " " + _("Seulement ces soins : %(domain)s.") % {"domain": statement.domain}
+    return about
 
 
 def _sums(total: Sums) -> list[Block]:

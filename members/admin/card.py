@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from members import cards
 from members.admin.links import Readers, link
 from members.admin.lists import LargeTable, MachineRows
 from members.models import Card
@@ -14,6 +15,13 @@ class CardAdmin(MachineRows, Readers, LargeTable):
     list_select_related = ["member", "contract"]
     search_fields = ["=member__number", "=code"]
     search_help_text = _("Un numéro d'adhérent, ou le code d'une carte.")
+
+    def get_search_results(self, request, queryset, search_term):
+        """A code as it is printed, in groups, is the code."""
+        code = cards.plain(search_term.strip())
+        term = code if len(code) == cards.LENGTH else search_term
+        return super().get_search_results(request, queryset, term)
+
     fields = [
         "member_shown",
         "contract_shown",

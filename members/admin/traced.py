@@ -21,4 +21,9 @@ class Traced:
         return super().log_deletions(request, queryset)
 
     def _tell(self, action, request, obj, message):
-        audit.record(action, request=request, model=obj._meta.label_lower, row=obj.pk, what=message)
+        what = [
+            {kind: {name: told for name, told in one.items() if name != "object"}}
+            for entry in message
+            for kind, one in entry.items()
+        ]
+        audit.record(action, request=request, model=obj._meta.label_lower, row=obj.pk, what=what)

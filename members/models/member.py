@@ -15,6 +15,13 @@ NIR_PURPOSE = "nir"
 NEED_DIFFERENT_RANKS = _("Deux personnes nées le même jour ont besoin de rangs différents.")
 
 
+HIMSELF = 0  # among persons told by their id: the member, beside his ayants droit
+
+
+def first_name_of(first_names: str) -> str:
+    return first_names.split(" ")[0]
+
+
 class PrefixIndex(models.Index):
     """Serves « begins with, in any case » on PostgreSQL; a plain index elsewhere."""
 
@@ -115,7 +122,7 @@ class Person(models.Model):
 
     @property
     def first_name(self) -> str:
-        return self.first_names.split(" ")[0]
+        return first_name_of(self.first_names)
 
     @property
     def full_name(self) -> str:

@@ -10,12 +10,11 @@ from members.views.passkeys import is_offered
 @member_or_viewer
 def home(request):
     covers = cover.covers(request.member)
-    payments = reimbursements.latest(request.member)
     context = {
         "member": request.member,
         "covers": [one for one in covers if one.is_current],
         "people": cover.people(request.member, covers),
-        "payments": reimbursements.without_acts(payments) if request.viewer else payments,
+        "payments": reimbursements.latest(request.member, acts=not request.viewer),
         "passkey_offered": is_offered(request),
     }
     return render(request, "members/home.html", context)

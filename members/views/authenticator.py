@@ -20,7 +20,10 @@ def app(request):
     device = authenticator.of(request.user)
     form = StepUpForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and not device and form.is_valid():
-        authenticator.start(request)
+        try:
+            authenticator.start(request)
+        except authenticator.AlreadyThere:  # confirmed elsewhere meanwhile
+            return redirect("app")
         return redirect("app_confirm")
     return render(request, "members/authenticator/app.html", {"form": form, "device": device})
 

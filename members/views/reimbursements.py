@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 
 from members import audit, reimbursements, statement_pages
 from members.models import AyantDroit, Member
-from members.reimbursements import HIMSELF, Chosen, History
+from members.models.member import HIMSELF
+from members.reimbursements import Chosen, History
 from members.views.access import member_or_viewer, member_required
 
 UNKNOWN = gettext_lazy("Choisissez dans la liste.")
@@ -65,11 +66,13 @@ def overview(request):
     history = reimbursements.history(request.member)
     form = ChoiceForm(request.GET, request.member, history)
     chosen = form.chosen()
-    payments, end = reimbursements.page(request.member, chosen, _after(request))
+    payments, end = reimbursements.page(
+        request.member, chosen, _after(request), acts=not request.viewer
+    )
     per_year = history.per_year(chosen)
     context = {
         "form": form,
-        "payments": _shown(request, payments),
+        "payments": payments,
         "is_first": "avant" not in request.GET,
         "is_narrowed": bool(form.query),
         "older": _older(form, end),
@@ -85,10 +88,9 @@ def overview(request):
 @require_safe
 @member_or_viewer
 def detail(request, key):
-    payment = reimbursements.one(request.member, key)
+    payment = reimbursements.one(request.member, key, acts=not request.viewer)
     if payment is None:
         raise Http404
-    [payment] = _shown(request, [payment])
     return render(request, "members/reimbursements/detail.html", {"payment": payment})
 
 
@@ -110,12 +112,13 @@ def as_csv(request):
 
 def _file(request, kind, content_type, render_file):
     member = request.member
-    form = ChoiceForm(request.GET, member, reimbursements.history(member))
+    history = reimbursements.history(member)
+    form = ChoiceForm(request.GET, member, history)
     if not form.is_valid():
         return redirect(_link("reimbursements", form))
     chosen = form.chosen()
     try:
-        payments = reimbursements.whole(member, chosen)
+        payments = reimbursements.whole(member, chosen, acts=True)
     except reimbursements.TooMuch:
         messages.warning(request, _("Choisissez une année : ce relevé serait trop long."))
         return redirect(_link("reimbursements", form))
@@ -124,6 +127,7 @@ def _file(request, kind, content_type, render_file):
         payments=payments,
         year=chosen.year,
         person="" if chosen.person is None else form.names[chosen.person],
+        domain="" if chosen.domain is None else history.domains[chosen.domain],
         made_on=timezone.localdate(),
     )
     content = render_file(statement)
@@ -134,14 +138,10 @@ def _file(request, kind, content_type, render_file):
         format=kind,
         payments=len(payments),
     )
-    year = chosen.year or _("complet")
-    name = _("releve-%(year)s.%(kind)s") % {"year": year, "kind": kind}
+    which = _("complet") if statement.is_whole else chosen.year or _("choix")
+    name = _("releve-%(which)s.%(kind)s") % {"which": which, "kind": kind}
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content, content_type=content_type, headers=headers)
-
-
-def _shown(request, payments):
-    return reimbursements.without_acts(payments) if request.viewer else payments
 
 
 def _after(request) -> tuple[date, int] | None:

@@ -284,6 +284,31 @@ def test_what_changes_a_contract_or_its_delegations_is_in_the_trail_without_its_
     assert told[1].actor == hugo
 
 
+def test_the_trail_of_an_inline_names_its_kind_and_no_value(client, hugo, contract):
+    names = ["view_contract", "change_contract", "add_delegation", "view_delegation"]
+    hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    operator = Operator.objects.create(code="VIAMEDIS", name="Viamedis")
+    browser.post(
+        f"/admin/members/contract/{contract.pk}/change/",
+        {
+            "number": contract.number,
+            "kind": contract.kind,
+            "employer": contract.employer_id or "",
+            "plan": contract.plan_id,
+            "phone": contract.phone,
+            "start": contract.start,
+            "delegations-TOTAL_FORMS": 1,
+            "delegations-INITIAL_FORMS": 0,
+            "delegations-0-operator": operator.pk,
+            "delegations-0-start": "2024-01-01",
+            "delegations-0-categories": ["NIR"],
+        },
+    )
+    event = AuditEvent.objects.get(action="record.changed")
+    assert event.details["what"] == [{"added": {"name": "délégation"}}]
+
+
 def test_the_page_of_a_delegation_shows_what_it_sends(client, hugo, contract):
     names = ["view_delegation", "change_delegation"]
     hugo.user_permissions.set(Permission.objects.filter(codename__in=names))

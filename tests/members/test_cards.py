@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 import time_machine
+from django.contrib.admin import site
 from django.db import IntegrityError, connection
 
 from members import cards
@@ -280,14 +281,39 @@ def test_it_no_longer_holds_once_replaced_ended_or_out_of_its_days(
     assert "Une carte plus récente la remplace" in said(checked(client, card))
 
 
-@pytest.mark.parametrize("code", ["CCCCCCCCCCCCCCCC", "1", "é", "' OR 1=1"])
+@pytest.mark.parametrize("code", ["CCCCCCCCCCCCCCCC", "1", "é", "' OR 1=1", "a%00b"])
 def test_an_unknown_code_is_a_french_404(client, db, code):
     answer = client.get(f"/cartes/{code}/")
     assert answer.status_code == 404
     assert "Carte inconnue" in said(answer)
 
 
-def test_the_check_costs_one_statement(client, card, django_assert_num_queries):
+def test_it_no_longer_holds_once_it_would_say_something_else_of_people_or_operators(
+    client, inside, card, lou, contract
+):
+    Contract.objects.update(phone="02 61 91 00 99")
+    assert "Carte valable" in said(checked(client, card)), "another number to call changes no right"
+    lou.end = date(2024, 6, 14)
+    lou.save()
+    assert "Une carte plus récente la remplace" in said(checked(client, card))
+    lou.end = None
+    lou.save()
+    Delegation.objects.update(end=date(2024, 6, 14))
+    assert "Une carte plus récente la remplace" in said(checked(client, card))
+
+
+def test_an_agent_finds_a_card_by_its_code_as_it_is_printed(card, rf):
+    admin = site._registry[Card]
+    printed = cards.Shown(card.content, card).code
+    for typed in (printed, printed.lower(), card.code, card.member.number):
+        found, _distinct = admin.get_search_results(rf.get("/"), Card.objects.all(), typed)
+        assert list(found) == [card], typed
+    found, _distinct = admin.get_search_results(rf.get("/"), Card.objects.all(), "CCCC-CCCC-CCCC")
+    assert not found
+
+
+def test_the_check_costs_five_statements(client, card, django_assert_num_queries):
     client.cookies.clear()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(5):
+        # card with its member · adhésions · ayants droit · delegations · domains of the card
         client.get(f"/cartes/{card.code}/")

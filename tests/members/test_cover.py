@@ -239,6 +239,26 @@ def test_the_cover_of_the_member_runs_from_his_first_contract_to_his_last(covere
     assert (himself.since, himself.until) == (date(2019, 1, 1), date(2024, 12, 31))
 
 
+def test_nobody_is_covered_once_the_members_contracts_have_ended(covered):
+    relative(covered.member, "01", "Lou")
+    covered.end = date(2024, 3, 31)
+    covered.save()
+    assert people(covered) == []
+    himself, lou = cover.everybody(covered.member, cover.covers(covered.member))
+    assert (himself.is_current, lou.is_current) == (False, False)
+    assert lou.until == date(2024, 3, 31)
+
+
+def test_between_two_contracts_nobody_is_covered(covered):
+    relative(covered.member, "01", "Lou")
+    covered.end = date(2024, 3, 31)
+    covered.save()
+    Adhesion.objects.create(
+        member=covered.member, contract=another_contract("C-200"), start=date(2024, 9, 1)
+    )
+    assert people(covered) == []
+
+
 # Where the data is
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import job_turns, jobs, retention
+from members import files, job_turns, jobs, retention
 from members.models import AuditEvent, Job, JobFile, User
 from members.models.job import LOST_AFTER, JobState
 from tests.members.test_codes import at_once
@@ -303,6 +303,21 @@ def test_the_name_of_a_stored_file_tells_nothing_and_its_folder_is_closed(counte
     assert path.parent.stat().st_mode & 0o777 == 0o700
     with pytest.raises(ValueError, match="no address"):
         _address = stored.url
+
+
+def test_an_earlier_file_that_cannot_be_deleted_takes_no_new_one_along(
+    counter, db, monkeypatch, django_capture_on_commit_callbacks
+):
+    job = ended()
+    jobs.keep(job, "liste.csv", "text/csv", [b"a"])
+
+    def refused(storage, name):
+        raise PermissionError
+
+    monkeypatch.setattr(files.PrivateStorage, "delete", refused)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.keep(job, "liste.csv", "text/csv", [b"bb"])
+    assert JobFile.objects.get().file.size == 2
 
 
 def test_a_job_keeps_nothing_of_a_file_that_fails_half_way(counter, db, tmp_path):

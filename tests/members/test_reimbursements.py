@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import date, timedelta
 
+import pypdf
 import pytest
 
 from members import reimbursements
@@ -91,7 +92,7 @@ def inside(client, claire, django_capture_on_commit_callbacks):
 
 def test_the_latest_are_three_with_all_their_lines(claire, lou, domains, history, stranger):
     line_of(history.first(), domains[1], "Deuxième soin", lou, rc=100)
-    latest = reimbursements.latest(claire)
+    latest = reimbursements.latest(claire, acts=True)
     assert [payment.paid_on for payment in latest] == [
         date(2025, 12, 5),
         date(2025, 12, 5),
@@ -106,12 +107,13 @@ def test_the_latest_are_three_with_all_their_lines(claire, lou, domains, history
 def test_pages_hold_every_decompte_once_in_order(claire, history, stranger, chosen):
     seen, end = [], None
     for _page in range(5):
-        payments, end = reimbursements.page(claire, chosen, end)
+        payments, end = reimbursements.page(claire, chosen, end, acts=True)
         assert len(payments) <= reimbursements.PAGE
         seen += payments
         if end is None:
             break
-    expected = list(history) if chosen == Chosen() else reimbursements.whole(claire, chosen)
+    is_all = chosen == Chosen()
+    expected = list(history) if is_all else reimbursements.whole(claire, chosen, acts=True)
     assert [one.id for one in seen] == [getattr(one, "pk", None) or one.id for one in expected]
     assert len(seen) == len({one.id for one in seen}) > 0
 
@@ -119,7 +121,7 @@ def test_pages_hold_every_decompte_once_in_order(claire, history, stranger, chos
 def test_a_choice_narrows_décomptes_and_their_lines(claire, lou, domains, history):
     both = history.first()
     line_of(both, domains[1], "Couronne", lou)
-    payments, _end = reimbursements.page(claire, Chosen(person=lou.pk, year=2025))
+    payments, _end = reimbursements.page(claire, Chosen(person=lou.pk, year=2025), acts=True)
     assert {line.person for one in payments for line in one.lines} == {"Lou"}
     assert {one.paid_on.year for one in payments} == {2025}
     assert len(payments) == 5
@@ -233,6 +235,28 @@ def test_the_statement_is_a_tagged_pdf_and_the_same_each_time(inside, claire, hi
         assert mark in answer.content, mark
     event = AuditEvent.objects.filter(action="reimbursements.downloaded").latest("pk")
     assert event.details == {"format": "pdf", "payments": 13}
+
+
+def test_a_narrowed_statement_says_to_what_and_is_never_called_whole(
+    inside, claire, domains, history
+):
+    paid(claire, date(2026, 1, 5), domains[1], "Couronne")
+
+    def told(query):
+        answer = inside.get(f"{PAPER}{query}")
+        pages = pypdf.PdfReader(io.BytesIO(answer.content)).pages
+        text = " ".join(" ".join(page.extract_text() for page in pages).split())
+        return answer["Content-Disposition"], text
+
+    name, text = told("")
+    assert "releve-complet.pdf" in name
+    assert "Tous les paiements." in text
+    assert "Seulement" not in text
+    name, text = told(f"?soin={domains[1].pk}")
+    assert "releve-choix.pdf" in name
+    assert "Seulement ces soins : Dentaire." in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Pharmacie" not in text
+    assert "releve-2025.pdf" in told("?annee=2025")[0]
 
 
 def test_too_long_a_statement_asks_for_a_year(inside, history, monkeypatch):

@@ -62,6 +62,15 @@ def test_what_was_over_for_ninety_days_is_deleted_and_nothing_else(one_of_each):
         assert retention.purge() == 0
 
 
+def test_known_browsers_that_were_renewed_hide_no_older_one(claire, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    long_ago, soon = (timezone.now() + timedelta(days=days) for days in (-200, 30))
+    for number, expires_at in enumerate([soon] * 6 + [long_ago] * 2):
+        KnownBrowser.objects.create(user=claire.user, digest=str(number), expires_at=expires_at)
+    assert retention.purge() == 2
+    assert KnownBrowser.objects.count() == 6
+
+
 def test_what_expired_yesterday_is_still_there(one_of_each):
     one_of_each()
     with time_machine.travel(timezone.now() + timedelta(days=31)):
