@@ -40,7 +40,7 @@ def test_a_member_finds_his_way_on_a_small_phone_without_any_script(person, new_
     antoine.sees("Votre sélection", "pour votre sélection")
     with page.expect_download() as sheet:
         page.get_by_role("link", name="Relevé pour tableur").click()
-    assert sheet.value.suggested_filename == "releve-complet.csv"
+    assert sheet.value.suggested_filename == "releve-choix.csv"
     page.locator(".payment a").first.click()
     antoine.sees("Soin par soin", "Base de remboursement", "Aurélie")
     looks_right()
