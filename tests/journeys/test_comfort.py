@@ -35,25 +35,28 @@ def test_staying_connected_takes_one_key_and_loses_nothing_typed(person, page, p
     expect(warning).to_be_visible(timeout=8_000)
 
 
-def test_asleep_the_password_alone_opens_and_no_text_leaves(person, page, portal, twilio, axe):
+def test_asleep_the_password_alone_opens_with_or_without_javascript_and_no_text_leaves(
+    person, page, new_page, portal, twilio, axe
+):
+    plain = new_page(java_script_enabled=False, viewport={"width": 320, "height": 640})
+    person(plain, "bianca.santoni").signs_in()
     antoine = person(page, "antoine.kervella")
     antoine.signs_in()
     sent = len(twilio.requests)
     expect(page.get_by_text("Votre session est en veille.")).to_be_visible(timeout=20_000)
+
     page.goto(f"{portal.url}/espace/donnees/")
     expect(page.get_by_role("heading", name="Votre session est en veille")).to_be_visible()
     axe(page)
-    page.get_by_label("Mot de passe").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("Reprendre ma session")).click()
+    wakes(page)
     page.wait_for_url("**/espace/donnees/")
+
+    plain.goto(f"{portal.url}/espace/")
+    wakes(plain)
+    assert "/connexion/" not in plain.url
     assert len(twilio.requests) == sent
 
 
-def test_without_javascript_it_falls_asleep_all_the_same(person, new_page, portal):
-    page = new_page(java_script_enabled=False, viewport={"width": 320, "height": 640})
-    person(page, "bianca.santoni").signs_in()
-    page.wait_for_timeout(16_000)
-    page.goto(f"{portal.url}/espace/")
+def wakes(page):
     page.get_by_label("Mot de passe").fill(PASSWORD)
     page.get_by_role("button", name=re.compile("Reprendre ma session")).click()
-    assert "/connexion/" not in page.url
