@@ -44,6 +44,7 @@ LABELS = {
     "email.change_requested": _("Changement d'adresse e-mail demandé"),
     "email.change_cancelled": _("Changement d'adresse e-mail annulé"),
     "email.changed": _("Adresse e-mail changée"),
+    "preferences.changed": _("E-mails facultatifs choisis"),
     "password.changed": _("Mot de passe changé"),
     "codes.made": _("Codes de secours créés"),
     "recovery.started": _("Téléphone perdu : récupération commencée"),

@@ -148,6 +148,17 @@ def gateways_exist(app_configs, **kwargs):
 
 
 @checks.register(TAG)
+def clamd_has_an_address(app_configs, **kwargs):
+    address = settings.CLAMD_ADDRESS
+    host, _colon, port = address.rpartition(":")
+    if not address or address.startswith("/") or (host and port.isdecimal() and port.isascii()):
+        return []
+    return [
+        checks.Error("CLAMD_ADDRESS must be host:port, or the path of a socket.", id="portal.E011")
+    ]
+
+
+@checks.register(TAG)
 def figures_are_in_range(app_configs, **kwargs):
     found = []
     if settings.TRUSTED_PROXIES < 0:

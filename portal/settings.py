@@ -259,6 +259,7 @@ STORAGES = {
 }
 # Nothing serves this folder (members/files.py)
 MEDIA_ROOT = env.text("FILES_ROOT", str(BASE_DIR / "data" / "files"))
+CLAMD_ADDRESS = env.text("CLAMD_ADDRESS")  # scans what members hand in (members/documents.py)
 FEED_FOLDER = env.text("FEED_FOLDER", str(BASE_DIR / "portal" / "demo" / "feed") if DEMO else "")
 WHITENOISE_USE_FINDERS = DEMO
 WHITENOISE_AUTOREFRESH = False

@@ -195,6 +195,9 @@ def not_below(module: str, target: str) -> bool:
         ("twilio", ["members.sms.twilio"]),
         ("webauthn", ["members.passkeys"]),
         ("segno", ["members.qr"]),
+        ("PIL", ["members.cleaning"]),
+        ("pikepdf", ["members.cleaning"]),
+        ("pillow_heif", ["members.cleaning"]),
         ("reportlab", ["members.paper", "members.letter_pages"]),  # text that flows; what is folded
     ],
 )
@@ -206,3 +209,11 @@ def test_an_integration_lives_in_one_place(sdk, only):
         if name.split(".")[0] == sdk and module not in only
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_hostile_bytes_are_read_by_a_module_that_nothing_imports():
+    """It is run as a process of its own, and knows nothing of ours."""
+    touching = [
+        place for module, target, place in edges() if "members.cleaning" in (module, target)
+    ]
+    assert not touching, "\n".join(touching)

@@ -15,6 +15,7 @@ from members.models.member import AyantDroit, Member
 from members.models.operator import CareDomain, Delegation, Holding, Operator
 from members.models.passkey import Passkey
 from members.models.plan import CardDomain, Guarantee, Plan
+from members.models.preference import MailRefusal
 from members.models.recovery import LetterCode, Recovery, RecoveryCode
 from members.models.session import Session
 from members.models.sms import SmsMessage
@@ -45,6 +46,7 @@ __all__ = [
     "KnownBrowser",
     "LetterCode",
     "Mail",
+    "MailRefusal",
     "Member",
     "OneTimeLink",
     "Operator",
