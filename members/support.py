@@ -11,7 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import alerts, audit, codes, contacts, sessions, signin, throttle
 from members.limits import limit
-from members.models import AuditEvent, KnownBrowser, Recovery, SmsDevice, User
+from members.models import AuditEvent, KnownBrowser, Passkey, Recovery, SmsDevice, User
 
 
 class NotPossible(Exception):
@@ -83,6 +83,32 @@ def end_sessions(user: User, *, reason: str, request) -> int:
     count = sessions.end_all(user)
     audit.record("support.sessions_ended", user=user, request=request, reason=reason, count=count)
     return count
+
+
+@transaction.atomic
+def switch_off_factors(user: User, *, reason: str, request) -> None:
+    """For a lost device: no passkey and no app of `user` opens any more, what they opened ends, and he is
+    told. His password and a text remain. Raises NotPossible when he has neither."""
+    passkeys = Passkey.objects.live().filter(user=user).switch_off()
+    apps, _by_model = TOTPDevice.objects.filter(user=user).delete()
+    if not (passkeys or apps):
+        raise NotPossible
+    audit.record(
+        "support.factors_switched_off",
+        user=user,
+        request=request,
+        reason=reason,
+        passkeys=passkeys,
+        apps=apps,
+    )
+    alerts.tell(user, "factor_removed")  # not from where: that would be the agent's desk
+
+
+def has_factors(user: User) -> bool:
+    return (
+        Passkey.objects.live().filter(user=user).exists()
+        or TOTPDevice.objects.filter(user=user).exists()
+    )
 
 
 def start_recovery(user: User, *, reason: str, request) -> Recovery:

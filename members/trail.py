@@ -72,6 +72,7 @@ LABELS = {
     "account.reopened": _("Compte rouvert"),
     "support.unlocked": _("Essais manqués oubliés par l'assistance"),
     "support.sessions_ended": _("Connexions fermées par l'assistance"),
+    "support.factors_switched_off": _("Clés d'accès et application retirées par l'assistance"),
     "support.viewing_started": _("Espace ouvert en lecture par un agent"),
     "support.page_viewed": _("Page de l'espace vue par un agent"),
     "support.viewing_ended": _("Lecture de l'espace terminée"),

@@ -73,6 +73,20 @@ ACTS = [
         lambda member, recovery, **told: support.end_sessions(member.user, **told),
     ),
     Act(
+        "appareil-perdu",
+        "members.block_account",
+        _("Appareil perdu"),
+        _(
+            "Ses clés d'accès et son application ne serviront plus, et ce qu'elles ont ouvert se ferme. "
+            "Son mot de passe et le SMS restent. Il est prévenu par e-mail."
+        ),
+        _("Les clés d'accès et l'application sont retirées."),
+        lambda member, recovery, agent: (
+            member.user is not None and support.has_factors(member.user)
+        ),
+        lambda member, recovery, **told: support.switch_off_factors(member.user, **told),
+    ),
+    Act(
         "telephone-perdu",
         "members.start_recovery",
         _("Téléphone perdu"),

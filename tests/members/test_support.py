@@ -15,6 +15,7 @@ from members.models import (
     Card,
     CareDomain,
     Member,
+    Passkey,
     Recovery,
     Session,
     SmsDevice,
@@ -74,6 +75,26 @@ def test_the_page_of_a_member_offers_the_acts_and_says_what_proves_nothing(hugo,
         assert words in page
     assert "Rouvrir" not in page
     assert "Ce qui ne prouve pas l'identité" in page
+
+
+def test_what_a_lost_device_held_opens_nothing_more_and_its_holder_is_told(act, hugo, claire):
+    key = Passkey.objects.create(user=claire.user, name="k", credential_id="x", public_key=b"")
+    app = TOTPDevice.objects.create(user=claire.user, name="application", confirmed=True)
+    browser = sign_in(Client(), claire.user, app)
+    page = f"/admin/members/member/{claire.pk}/change/"
+    assert "Appareil perdu" in hugo.get(page).content.decode()
+    act(hugo, "appareil-perdu")
+    key.refresh_from_db()
+    assert key.disabled_at
+    assert not TOTPDevice.objects.filter(user=claire.user).exists()
+    assert browser.get("/espace/").status_code == 302
+    assert outbox[-1].to == claire.email
+    assert "127.0.0.1" not in outbox[-1].body  # where the agent works is nobody's business
+    event = AuditEvent.objects.filter(action="support.factors_switched_off").get()
+    assert (event.user, event.details["passkeys"], event.details["apps"]) == (claire.user, 1, 1)
+    assert "Appareil perdu" not in hugo.get(page).content.decode()
+    act(hugo, "appareil-perdu")
+    assert AuditEvent.objects.filter(action="support.factors_switched_off").count() == 1
 
 
 @pytest.mark.parametrize("slug", ["debloquer", "suspendre", "telephone-perdu", "voir-son-espace"])
