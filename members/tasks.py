@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from members import anchors, audit, job_turns, retention, sessions, throttle
+from members import anchors, audit, figures, job_turns, retention, sessions, throttle
 from members.mail import delivery as mail_delivery
 from members.sms import delivery
 
@@ -88,6 +88,11 @@ def anchor_audit() -> None:
 @shared_task
 def purge_audit() -> None:
     audit.purge()
+
+
+@shared_task
+def count_figures() -> None:
+    figures.count()
 
 
 @shared_task

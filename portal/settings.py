@@ -345,6 +345,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=4, minute=7),
         "options": {"expires": 36_000},
     },
+    "count the figures of the first page": {
+        "task": "members.tasks.count_figures",
+        "schedule": 300,
+        "options": {"expires": 300},
+    },
     "take up jobs": {
         "task": "members.tasks.sweep_jobs",
         "schedule": 30,

@@ -8,6 +8,7 @@ from members.models.decompte import Decompte, DecompteLine
 from members.models.device import SmsDevice
 from members.models.enrolment import StaffEnrolment
 from members.models.feed import FeedImport
+from members.models.figure import DayFigures
 from members.models.job import Job, JobFile
 from members.models.link import OneTimeLink
 from members.models.mail import Mail
@@ -33,6 +34,7 @@ __all__ = [
     "CareDomain",
     "Challenge",
     "Contract",
+    "DayFigures",
     "Decompte",
     "DecompteLine",
     "Delegation",

@@ -104,6 +104,7 @@ class SmsMessage(models.Model):
                 condition=Q(state__in=["queued", "sending", "unknown"]),
             ),
             models.Index(fields=["user", "-created_at"], name="sms_by_user"),
+            models.Index(fields=["-created_at"], name="sms_by_day"),
         ]
         constraints = [
             models.CheckConstraint(
