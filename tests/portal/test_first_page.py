@@ -35,6 +35,13 @@ def test_support_sees_sign_ins_texts_and_who_was_informed(as_staff, cast, counte
     assert "Ce qui attend" not in page
 
 
+def test_support_finds_a_member_from_there(as_staff, cast):
+    browser = as_staff(cast.support)
+    assert 'action="/admin/members/member/"' in page_of(browser)
+    assert "Kervella" in unescape(browser.get("/admin/members/member/?q=kerv").content.decode())
+    assert 'action="/admin/members/member/"' not in page_of(as_staff(cast.auteur))
+
+
 def test_each_figure_asks_for_its_right(as_staff, cast, counted):
     page = page_of(as_staff(cast.courriers))
     assert "Information des personnes" in page
