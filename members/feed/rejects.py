@@ -9,14 +9,15 @@ from pathlib import Path
 from members.feed.lines import Line, Source
 from members.spreadsheets import cell
 
-# A NIR that slipped into another column, with or without spaces.
-NIR_LIKE = re.compile(r"(?<![0-9])[0-9](?:[ .]?[0-9AB]){12,14}(?![0-9])")
+# A NIR that slipped into another column, whatever stands between its digits; Corsica's have an A or a B.
+_BETWEEN = r"[\W_]{0,3}"
+NIR_LIKE = re.compile(rf"\d(?:{_BETWEEN}\d){{5}}{_BETWEEN}[\dABab](?:{_BETWEEN}\d){{6,}}")
 PLACE = ("ligne", "motif")
 
 
 def masked(text: str) -> str:
-    """The first three characters: of a NIR, the sex and the year of birth."""
-    return text[:3] + "•" * (len(text) - 3)
+    """`text` without anything that may be a NIR."""
+    return NIR_LIKE.sub(lambda found: "•" * len(found[0]), text)
 
 
 def record(source: Source, line: Line) -> str:
@@ -30,9 +31,9 @@ def record(source: Source, line: Line) -> str:
         shown += [""] * (width - len(shown))
         for position, column in source.columns:
             if column.field == "nir":
-                shown[position] = masked(shown[position].strip())
-        shown = [NIR_LIKE.sub(lambda found: masked(found[0]), text) for text in shown]
-    told = [*shown, str(line.number or ""), " ".join(line.reasons)]
+                shown[position] = "•" * len(shown[position].strip())
+    shown = [masked(text) for text in shown]
+    told = [*shown, str(line.number or ""), masked(" ".join(line.reasons))]
     return _csv([cell(text) for text in told])
 
 
