@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 
 from members import nir, phones
 from members.models.category import DataCategory, mask_of
+from members.models.contract import DIALLED
 
 Reader = Callable[[str], Any]
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 _STARTED = timezone.localdate()  # no day before it is to come: one question less a line
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DIALLED = re.compile(DIALLED)
 _MONEY = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,2}))?")
-_DIALLED = re.compile(r"[0-9+(). ]{2,30}")
 
 
 class Refused(Exception):
@@ -34,7 +35,7 @@ def text(longest: int, *, required: bool = False) -> Reader:
             return value
         if len(value) > longest:
             raise Refused(_("plus de %d caractères.") % longest)
-        if not value.isprintable() and _CONTROL.search(value):
+        if not value.isprintable() and CONTROL.search(value):
             raise Refused(_("un caractère n'est pas imprimable."))
         return value
 
@@ -115,10 +116,6 @@ def cents(value: str) -> int:
 
 def cents_or_empty(value: str) -> int | None:
     return cents(value) if value else None
-
-
-def boolean(value: str) -> bool:
-    return choice("oui", "non")(value) == "oui"
 
 
 def nir_or_empty(value: str) -> str:

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -74,16 +74,22 @@ class FolderNotEmpty(Exception):
 def export(folder: Path, *, overwrite: bool = False) -> dict[str, int]:
     """Writes every file into `folder`, readable by this user alone; how many lines, by file.
 
-    The files are of one moment, and each is there whole or not at all. Raises FolderNotEmpty or OSError.
+    The files are of one moment, and each is there whole or not at all. Raises FolderNotEmpty, OSError, or
+    sealing.CannotOpen when a NIR was sealed by a key that is no longer there.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = [of.name for of in layout.LAYOUTS if (folder / of.name).exists()]
     if there and not overwrite:
         raise FolderNotEmpty(", ".join(there))
-    with _one_moment():
-        counts = {of.name: _write(folder / f".{of.name}.part", of) for of in layout.LAYOUTS}
-    for of in layout.LAYOUTS:
-        os.replace(folder / f".{of.name}.part", folder / of.name)
+    parts = {of.name: folder / f".{of.name}.part" for of in layout.LAYOUTS}
+    try:
+        with _one_moment():
+            counts = {of.name: _write(parts[of.name], of) for of in layout.LAYOUTS}
+        for name, part in parts.items():
+            os.replace(part, folder / name)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)  # of an export that failed: it holds NIRs
     audit.record("feed.exported", **counts)
     return counts
 
@@ -104,12 +110,11 @@ def _write(path: Path, of: layout.Layout) -> int:
     columns = [(elsewhere.get(one.field, one.field), _teller(one)) for one in of.columns]
     names = [name for name, _tell in columns]
     by_field = {one.field: elsewhere.get(one.field, one.field) for one in of.columns}
-    group = next(one.field for one in of.columns if one.name == of.group)
-    order = [F(by_field[name]).asc(nulls_first=True) for name in (group, *of.key)]
+    order = [F(by_field[name]).asc(nulls_first=True) for name in (of.group_field, *of.key)]
     rows = model.objects.order_by(*order, "pk").values_list(*names).iterator(BATCH)
     count = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="") as file:
+    with open(descriptor, "w", encoding="utf-8", newline="") as file, closing(rows):
         writer = csv.writer(file, delimiter=";", lineterminator="\n")
         writer.writerow([one.name for one in of.columns])
         tellers = [tell for _name, tell in columns]
@@ -134,4 +139,4 @@ def _told(value: Any) -> str:
         return ""
     if isinstance(value, date):
         return value.isoformat()
-    return " ".join(str(value).splitlines())
+    return cells.CONTROL.sub(" ", str(value))

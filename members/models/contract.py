@@ -6,6 +6,9 @@ from django.utils.translation import gettext_lazy as _
 
 from members.models.period import NoOverlap, Period, PeriodQuerySet, gap_in
 
+# What members call, as it is printed: short numbers and landlines too.
+DIALLED = r"[0-9+(). ]{2,30}"
+
 
 class Employer(models.Model):
     siren = models.CharField(
@@ -50,7 +53,13 @@ class Contract(Period):
         related_name="contracts",
         verbose_name=_("formule de garanties"),
     )
-    phone = models.CharField(_("téléphone du contrat"), max_length=30)
+    phone = models.CharField(
+        _("téléphone du contrat"),
+        max_length=30,
+        validators=[
+            RegexValidator(rf"^{DIALLED}\Z", _("Des chiffres, des espaces, des points, + et ()."))
+        ],
+    )
     contact = models.CharField(_("contact et horaires"), max_length=200, blank=True)
 
     objects = PeriodQuerySet.as_manager()

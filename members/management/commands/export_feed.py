@@ -2,6 +2,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
+from members import sealing
 from members.feed import exporting
 
 
@@ -21,6 +22,10 @@ class Command(BaseCommand):
         except exporting.FolderNotEmpty as there:
             raise CommandError(f"Already there: {there}. See --overwrite.") from None
         except OSError as error:
-            raise CommandError(f"{folder}: {error.strerror}") from None
+            raise CommandError(f"{folder}: {error.strerror or error}") from None
+        except sealing.CannotOpen:
+            raise CommandError(
+                "No key of FIELD_ENCRYPTION_KEYS opens a NIR. Nothing is kept."
+            ) from None
         for name, count in counts.items():
             self.stdout.write(f"{name:18}{count:>12}")
