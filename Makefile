@@ -14,7 +14,7 @@ run: .venv/run.stamp
 	@set -e; mkdir -p data; \
 	export DEBUG=1 PUBLIC_URL=http://localhost:$(PORT); \
 	$(BIN)/python manage.py migrate --verbosity 0; \
-	{ $(BIN)/python manage.py demo && $(BIN)/python manage.py import_feed portal/demo/feed; } >data/demo.log \
+	{ $(BIN)/python manage.py demo && $(BIN)/python manage.py import_feed portal/demo/feed --rejects data/rejets; } >data/demo.log \
 		|| { cat data/demo.log; exit 1; }; \
 	$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--blocking-threads $(THREADS) --no-ws --log-level error portal.wsgi:application & web=$$!; \

@@ -1,9 +1,11 @@
 """The import as work that a colleague asks for and watches, or as a command that can be taken up again."""
 
+import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,13 +19,15 @@ from django.utils.translation import gettext_lazy
 
 from members import audit, job_turns
 from members.feed import layout
-from members.feed.importing import OUTCOMES, Options, Report, run
+from members.feed.importing import OUTCOMES, TO_CONFIRM, Options, Report, run
 from members.job_turns import Step
 from members.models import Job
-from members.models.job import JobState
+from members.models.job import ACTIVE, JobState
 
 KIND = "feed.import"
 KEPT = timedelta(days=1)
+LOCK = "lock"
+REPORTED = {TO_CONFIRM, *(f"rejets-{of.name}" for of in layout.LAYOUTS)}
 
 WORDS = {
     "read": gettext_lazy("lues"),
@@ -79,14 +83,20 @@ def working_folder(name: str) -> Path:
 def import_feed(job: Job) -> Iterator[Step]:
     """The folder is the server's own setting: nobody names one from a page."""
     folder, options = Path(settings.FEED_FOLDER), options_of(job.parameters["options"])
-    if not job.cursor and fingerprint(folder, options) != job.parameters["fingerprint"]:
-        raise job_turns.Failed(_("Les fichiers ont changé depuis la demande. Recommencez."))
     working = working_folder(str(job.pk))
-    report = yield from run(folder, working, options, job.cursor)
-    for name, chunks in report.files.items():
-        job_turns.keep(job, name, "text/csv; charset=utf-8", chunks)
-    _record(report, options, actor=job.by)
-    shutil.rmtree(working, ignore_errors=True)
+    with _alone():
+        if not job.cursor and fingerprint(folder, options) != job.parameters["fingerprint"]:
+            raise job_turns.Failed(_("Les fichiers ont changé depuis la demande. Recommencez."))
+        try:
+            report = yield from run(folder, working, options, job.cursor)
+        except job_turns.Failed:
+            Job.objects.advance(job, cursor={})  # taken up again, it counts anew
+            shutil.rmtree(working, ignore_errors=True)
+            raise
+        for name, chunks in report.files.items():
+            job_turns.keep(job, name, "text/csv; charset=utf-8", chunks)
+        _record(report, options, actor=job.by)
+        shutil.rmtree(working, ignore_errors=True)
     nature = _("vérification, rien n'est écrit") if options.dry_run else _("import")
     told = {_("Nature"): nature}
     if options.whole:
@@ -113,22 +123,37 @@ def sentence(counts: dict[str, int]) -> str:
 def by_hand(folder: Path, options: Options, rejects: Path) -> Iterator[Step]:
     """The import of a command, in this process; refused lines go to files in `rejects`.
 
-    Returns the counts and these files. One that was interrupted goes on where it was.
+    Returns the counts and these files; those of the import before are gone. One that was interrupted goes
+    on where it was; one that failed begins anew. Raises job_turns.Failed.
     """
-    kept = working_folder(fingerprint(folder, options) + ("-dry" if options.dry_run else ""))
-    cursor = _read(kept / "cursor.json")
-    steps = run(folder, kept / "index", options, cursor)
-    try:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as finished:
-                report = finished.value
-                break
-            _write(kept / "cursor.json", step.cursor)
-            yield step
-    finally:
-        steps.close()
+    with _alone():
+        if Job.objects.filter(kind=KIND, state__in=ACTIVE).exists():
+            raise _busy()
+        kept = working_folder(fingerprint(folder, options) + ("-dry" if options.dry_run else ""))
+        steps = run(folder, kept / "index", options, _read(kept / "cursor.json"))
+        try:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as finished:
+                    report = finished.value
+                    break
+                _write(kept / "cursor.json", step.cursor)
+                yield step
+        except job_turns.Failed:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+        finally:
+            steps.close()
+        files = _hand_out(report, rejects)
+        _record(report, options)
+        shutil.rmtree(kept)
+    return report.counts, files
+
+
+def _hand_out(report: Report, rejects: Path) -> list[Path]:
+    for name in REPORTED - report.files.keys():
+        (rejects / name).unlink(missing_ok=True)  # of an import before
     files = []
     for name, chunks in report.files.items():
         rejects.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,9 +162,27 @@ def by_hand(folder: Path, options: Options, rejects: Path) -> Iterator[Step]:
         with path.open("wb") as file:
             file.writelines(chunks)
         files.append(path)
-    _record(report, options)
-    shutil.rmtree(kept)
-    return report.counts, files
+    return files
+
+
+@contextmanager
+def _alone():
+    """One import at a time, whichever process asks: two would each judge rows that the other writes.
+
+    The lock goes with the process that holds it. Raises job_turns.Failed while another does.
+    """
+    root = working_folder("")
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (root / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy() from None
+        yield
+
+
+def _busy() -> job_turns.Failed:
+    return job_turns.Failed(_("Un import est déjà en cours."))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -168,7 +211,7 @@ def _record(report: Report, options: Options, actor=None) -> None:
 def purge() -> int:
     """Deletes the working folders of imports that nobody took up again for a day; how many."""
     root, before = working_folder(""), (timezone.now() - KEPT).timestamp()
-    old = [one for one in root.glob("*") if one.stat().st_mtime < before] if root.exists() else []
+    old = [one for one in root.glob("*/") if one.stat().st_mtime < before] if root.exists() else []
     for one in old:
-        shutil.rmtree(one) if one.is_dir() else one.unlink()
+        shutil.rmtree(one)
     return len(old)
