@@ -190,9 +190,10 @@ class Families:
         by_key = {row["reference"]: row for row in rows}
         changes = []
         for line in group.readable(layout.AYANTS_DROIT):
-            del line.values["number"]
             row = by_key.pop(line.values["reference"], None)
-            changes.append(Change(row, line, _as_person(line.values, row)))
+            values = _as_person(line.values, row)
+            del values["number"]
+            changes.append(Change(row, line, values))
         if not by_key:
             return changes
         listed = {line.values.get("reference") for line in lines}
@@ -437,7 +438,9 @@ def _make_room(relatives: list[Change]) -> list[Change]:
         key = (values["member_id"], values["birth_date"], values["birth_rank"])
         if held.get(key, change) is not change:
             aside.append(held[key])
-    for number, change in enumerate(aside):
-        day = date(1, 1, 1) + timedelta(days=number)
-        AyantDroit.objects.filter(pk=change.row["id"]).update(birth_date=day)
+    nowhere = [
+        {"id": change.row["id"], "birth_date": date(1, 1, 1) + timedelta(days=number)}
+        for number, change in enumerate(aside)
+    ]
+    writing.update(AyantDroit, ["birth_date"], nowhere)
     return changed

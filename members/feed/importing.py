@@ -5,13 +5,13 @@ with its delegations, a family with its adhésions. Nobody who signs in meanwhil
 """
 
 import gc
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ WINDOW = 16  # transactions of one step
 OUTCOMES = ("read", "added", "changed", "unchanged", "ended", "rejected", "to_confirm")
 TO_CONFIRM = "a-confirmer.csv"
 CONFIRM_HEADER = ["ligne", "numero_adherent", "colonnes"]
-_COLUMN = {"phone": "telephone", "email": "email", "identifiant": "identifiant"}
+_COLUMN = {column.field: column.name for column in layout.MEMBERS.columns}
 
 # Whose open rows an absence may end, and the number that they are listed under.
 _ENDED = {
@@ -94,7 +94,9 @@ class Told:
     """What became of the lines of a batch: counts, and those that were refused or wait for a word."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by file and outcome
-    unnamed: Counter[str] = field(default_factory=Counter)  # lines without group, by file
+    unnamed: dict[str, int] = field(
+        default_factory=dict
+    )  # first line whose group is unread, by file
     records: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def add(self, stage, groups: list[Group], folder: Folder) -> None:
@@ -102,9 +104,9 @@ class Told:
         for group in groups:
             for name, lines in group.lines.items():
                 counts[name, "read"] += len(lines)
-                if not group.key:
-                    self.unnamed[name] += len(lines)
                 for line in lines:
+                    if line.layout.group_field not in line.values:
+                        self.unnamed[name] = min(line.number, self.unnamed.get(name, line.number))
                     counts[name, "rejected" if line.reasons else line.outcome] += 1
                     if line.reasons:
                         self._keep(folder, line)
@@ -175,7 +177,7 @@ class _Import:
             apply = partial(self._apply, make, is_dry)
             # families are most of what there is, and know nothing of each other
             with spread(apply, is_wide=make is makers[-1]) as applied:
-                while window := list(islice(batches, WINDOW)):
+                while window := list(itertools.islice(batches, WINDOW)):
                     for told in applied(window):
                         self._tell(told)
                     state["starts"] = window[-1].starts
@@ -217,9 +219,9 @@ class _Import:
             stage = _write(make(), groups, is_dry)
         except (IntegrityError, DataError) as error:
             groups = self.folder.read([entry])
-            _refuse(groups[0], error)
             stage = make()
             stage.judge(groups)
+            _refuse(groups[0], error)
         told.add(stage, groups, self.folder)
 
     # ----------------------------------------------------------------------------------- telling
@@ -227,8 +229,9 @@ class _Import:
     def _tell(self, told: "Told") -> None:
         for (name, outcome), count in told.counts.items():
             self.state["counts"][name][outcome] += count
-        for name, count in told.unnamed.items():
-            self.state["unnamed"][name] = self.state["unnamed"].get(name, 0) + count
+        unnamed = self.state["unnamed"]
+        for name, line in told.unnamed.items():
+            unnamed[name] = min(line, unnamed.get(name, line))
         sizes = self.state["sizes"]
         for name, records in told.records.items():
             sizes[name] = rejects.add(self._kept(name), sizes.get(name, 0), records)
@@ -238,10 +241,13 @@ class _Import:
 
     def check_ends(self) -> None:
         """Raises Failed when whole files would end too much, or have a line that nobody can tell whose it
-        is."""
+        is: whoever it lists would be taken for absent."""
         for name in sorted(self.options.whole):
-            if self.state["unnamed"].get(name):
-                raise Failed(_("%s : un numéro est illisible, rien ne peut se terminer.") % name)
+            if line := self.state["unnamed"].get(name):
+                raise Failed(
+                    _("%(file)s, ligne %(line)d : numéro illisible, rien ne peut se terminer.")
+                    % {"file": name, "line": line}
+                )
             ended, total = self.state["counts"][name]["ended"], self.state["open"][name]
             if ended * 100 > self.options.at_most * total:
                 raise Failed(
@@ -282,10 +288,9 @@ def _refuse(group: Group, error: Exception) -> None:
     """A rule that only the database knows, or a row that somebody wrote at the same time."""
     diagnostic = getattr(error.__cause__, "diag", None)
     rule = getattr(diagnostic, "constraint_name", None) or type(error).__name__
-    for lines in group.lines.values():
-        for line in lines:
-            if not line.reasons:
-                line.refuse(_("La base refuse cet enregistrement (%s).") % rule)
+    for line in itertools.chain(*group.lines.values(), group.kept_back):
+        if not line.reasons:
+            line.refuse(_("La base refuse cet enregistrement (%s).") % rule)
 
 
 def _open_rows(model, day: date):

@@ -5,6 +5,7 @@ A column's `field` is where its value goes in a line's `values`: mostly a field 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -42,9 +43,9 @@ class Layout:
     key: tuple[str, ...] = ()
     check: Check = lambda values: ()
 
-    @property
-    def topic(self) -> str:
-        return self.name.removesuffix(".csv")
+    @cached_property
+    def group_field(self) -> str:
+        return next(column.field for column in self.columns if column.name == self.group)
 
 
 def _period(values) -> Iterable[str]:

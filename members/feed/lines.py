@@ -38,11 +38,11 @@ class Line:
     def refuse(self, reason: str) -> None:
         self.reasons.append(reason)
 
-    def place(self) -> str:
-        return _("ligne %(number)d de %(file)s") % {
-            "number": self.number,
-            "file": self.layout.name,
-        }
+
+def _stripped(cell: bytes) -> bytes:
+    """As text is, of a NO-BREAK SPACE too; most cells need no decoding for it."""
+    cell = cell.strip()
+    return cell if cell.isalnum() else cell.decode(errors="replace").strip().encode()
 
 
 def split(text: str) -> list[str]:
@@ -128,7 +128,7 @@ class Source:
                 group = b""
                 if b'"' not in raw:
                     parts = raw.split(b";", at + 1)
-                    group = parts[at].strip() if len(parts) > at else b""
+                    group = _stripped(parts[at]) if len(parts) > at else b""
                 else:
                     group = self._quoted_group(raw)
                 yield (b"" if b"\0" in group else group), number, offset, length
