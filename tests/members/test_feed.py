@@ -16,14 +16,15 @@ import pytest
 from django.conf import settings as portal
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum.exceptions import ValidationError as StdnumError
 from stdnum.fr import nir as stdnum_nir
 
-from members import job_turns, nir, phones
+from members import job_turns, jobs, nir, phones
 from members.feed import exporting, folder, importing, index, layout, rejects, work, writing
 from members.feed.families import Families
 from members.feed.importing import Options
@@ -187,6 +188,31 @@ def test_an_export_makes_the_same_rows_in_an_empty_database(both, feed, tmp_path
         assert out == back, of.name
 
 
+def test_an_export_that_fails_leaves_nothing_behind(cast, tmp_path, settings):
+    settings.FIELD_ENCRYPTION_KEYS = ["bmV3LXRlc3RzLW9ubHktZmllbGQtZW5jcnlwdGlvbjA="]
+    with pytest.raises(CommandError, match="No key of FIELD_ENCRYPTION_KEYS"):
+        call_command("export_feed", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_a_line_cannot_hold_is_written_out_as_a_space(cast, tmp_path):
+    Member.objects.filter(pk=cast.antoine.pk).update(address="3 rue\tdes\x07Mouettes\nBrest")
+    exporting.export(tmp_path / "out")
+    exported = Folder(tmp_path / "out", tmp_path)
+    counts = exported.bring_in()
+    assert not exported.refused
+    assert counts["members.csv"]["changed"] == 1
+    cast.antoine.refresh_from_db()
+    assert cast.antoine.address == "3 rue des Mouettes Brest"
+
+
+def test_a_contract_has_no_phone_that_its_file_would_refuse(cast):
+    contract = Contract.objects.first()
+    contract.phone = "poste 12"
+    with pytest.raises(ValidationError, match="Des chiffres"):
+        contract.full_clean()
+
+
 def test_files_are_for_their_owner_alone_and_never_written_over(cast, tmp_path):
     exporting.export(tmp_path / "out")
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
@@ -313,6 +339,12 @@ def test_a_line_that_cannot_be_read_spoils_no_other(db, feed, raw, told):
     assert counts["members.csv"] == {"read": 4, "added": 3, "rejected": 1}
 
 
+def test_a_no_break_space_beside_a_number_parts_no_family(db, feed):
+    path = feed.path / "adhesions.csv"
+    path.write_bytes(path.read_bytes().replace(KATELL.encode(), f"\xa0{KATELL}\xa0".encode()))
+    assert total(feed.bring_in(), "added") == ALL
+
+
 def test_marks_of_other_systems_are_taken(db, feed):
     """A BOM, CRLF, quotes and another order of columns."""
     rows = feed.read("members.csv")
@@ -349,9 +381,36 @@ def test_refused_lines_are_safe_to_open_and_hide_numbers(db, feed):
     header, first, _second = text.removeprefix("\ufeff").splitlines()
     assert header.endswith(";motif_sans_nir;ligne;motif")
     assert ";'=HYPERLINK(1);" in first
-    assert ";275••••" in first
-    assert not any(number in text for number in (NIR[:-2], "19007993502", "75 03 99"))
-    assert rejects.masked("12") == "12"
+    assert ";•••••••••••••••;" in first
+    assert not any(number in text for number in ("275", "190079", "75 03 99"))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        NIR,
+        NIR[:13],
+        "2 75 03 99 350 102 70",
+        "2.75.03.99.350.102/70",
+        "2-75-03-99-350-102 - 70",
+        "2\xa075\xa003\xa02A\xa0350\xa0102\xa070",
+        "275032b350102",
+        f"NIR{NIR}.",
+        f"0{NIR}",
+    ],
+)
+def test_a_number_is_hidden_however_it_is_spelt_and_wherever_it_stands(db, feed, spelling):
+    feed.change("delegations.csv", 2, csr=spelling, categories=f"NIR|{spelling}")
+    feed.bring_in()
+    text = feed.files["rejets-delegations.csv"]
+    assert "catégorie inconnue (" in text
+    digits = re.sub(r"\D", "", text)
+    assert not any(part in digits for part in ("27503", "99350", "350102"))
+
+
+def test_what_is_no_number_stays_in_the_refused_lines():
+    for text in ("2025-01-01", "06 12 34 56 78", "+33612345678", "900000015", "BAIE-2024"):
+        assert rejects.masked(text) == text
 
 
 # ------------------------------------------------------------------ what belongs together is whole
@@ -384,7 +443,11 @@ def test_twins_may_exchange_their_ranks(db, feed):
     feed.bring_in()
     feed.change("ayants_droit.csv", 3, rang_naissance="2")
     feed.change("ayants_droit.csv", 4, rang_naissance="1")
-    assert feed.bring_in()["ayants_droit.csv"] == {"read": 3, "changed": 2, "unchanged": 1}
+    with CaptureQueriesContext(connections["default"]) as asked:
+        counts = feed.bring_in()
+    assert counts["ayants_droit.csv"] == {"read": 3, "changed": 2, "unchanged": 1}
+    updates = [one["sql"] for one in asked if one["sql"].startswith('UPDATE "members_ayantdroit"')]
+    assert len(updates) == 3  # both set aside, what they are told to be, why some have no NIR
     ranks = AyantDroit.objects.filter(birth_date=date(2009, 10, 18)).values_list(
         "reference", "birth_rank"
     )
@@ -515,11 +578,35 @@ def test_nothing_ends_beside_a_line_that_cannot_be_read(db, feed):
     assert Adhesion.objects.get(member__number="20000003").end is None
 
 
-def test_a_whole_file_with_a_number_that_cannot_be_read_ends_nothing(db, feed):
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'"x;\n',
+        b"2000 0003;BAIE-2024;2024-01-01;;\n",
+        b"20000003;BAIE-2024;2024-01-01;;d\xe9part\n",
+        b"20000003;BAIE-2024;2024-01-01;;;\n",
+    ],
+)
+def test_a_whole_file_with_a_number_that_cannot_be_read_ends_nothing(db, feed, raw):
     feed.bring_in()
-    feed.append("adhesions.csv", b'"x;\n')
-    with pytest.raises(Failed, match="illisible"):
+    feed.write("adhesions.csv", feed.read("adhesions.csv")[:2])
+    feed.append("adhesions.csv", raw)
+    with pytest.raises(Failed, match=r"adhesions\.csv, ligne 4 : numéro illisible"):
         feed.bring_in(whole=frozenset({"adhesions.csv"}), at_most=100)
+    assert Adhesion.objects.get(member__number="20000003").end is None
+
+
+def test_nothing_is_told_as_ended_that_the_database_kept(db, feed, monkeypatch):
+    feed.bring_in()
+    feed.write("adhesions.csv", feed.read("adhesions.csv")[:2])
+
+    def spoil(self):
+        raise IntegrityError
+
+    monkeypatch.setattr(Families, "write", spoil)
+    counts = feed.bring_in(whole=frozenset({"adhesions.csv"}), at_most=100)
+    assert counts["adhesions.csv"] == {"read": 2, "rejected": 2}
+    assert "La base refuse" in feed.refused["adhesions.csv", ""]
 
 
 # ----------------------------------------------------------------------- interrupted, at once
@@ -565,7 +652,39 @@ def test_the_command_goes_on_after_an_interruption(db, feed, in_small_steps, cap
     call_command("import_feed", feed.path, "--rejects", feed.rejects)
     printed = capsys.readouterr().out
     assert "members.csv                  3           3" in printed  # as if nothing had happened
-    assert not list(work.working_folder("").glob("*"))
+    assert not list(work.working_folder("").glob("*/"))
+
+
+def test_a_guard_that_stopped_an_import_counts_anew(db, feed):
+    call_command("import_feed", feed.path, "--rejects", feed.rejects, stdout=StringIO())
+    feed.write("adhesions.csv", feed.read("adhesions.csv")[:2])
+    feed.keep("adhesions.csv")
+    whole = ["import_feed", feed.path, "--rejects", feed.rejects, "--whole", "adhesions.csv"]
+    with pytest.raises(CommandError, match="terminerait 1 des 2 lignes"):
+        call_command(*whole)
+    Adhesion.objects.filter(member__number="20000003").update(end=DAY)
+    call_command(*whole, stdout=StringIO())
+
+
+def test_refused_lines_of_yesterday_go_when_today_has_none(db, feed):
+    feed.rejects.mkdir()
+    (feed.rejects / "notes.txt").write_text("")
+    feed.change("members.csv", 2, telephone="1")
+    call = ["import_feed", feed.path, "--rejects", feed.rejects]
+    call_command(*call, stdout=StringIO())
+    assert "rejets-members.csv" in os.listdir(feed.rejects)
+    feed.change("members.csv", 2, telephone="")
+    call_command(*call, stdout=StringIO())
+    assert os.listdir(feed.rejects) == ["notes.txt"]
+
+
+def test_a_second_command_waits_for_the_end_of_the_first(db, feed, in_small_steps):
+    steps = work.by_hand(feed.path, Options(ends_on=DAY), feed.rejects)
+    next(steps)
+    with pytest.raises(CommandError, match="Un import est déjà en cours"):
+        call_command("import_feed", feed.path, "--rejects", feed.rejects)
+    steps.close()
+    call_command("import_feed", feed.path, "--rejects", feed.rejects, stdout=StringIO())
 
 
 def test_files_of_several_runs_in_no_order_come_in_order(db, feed, monkeypatch):
@@ -687,7 +806,7 @@ def test_a_colleague_checks_then_imports(desk, feed):
     desk.post(PAGE + "importer/", {"check": check.pk})
     turn()
     assert Member.objects.count() == 2
-    assert not list(work.working_folder("").glob("*"))
+    assert not list(work.working_folder("").glob("*/"))
 
 
 def test_files_that_were_not_checked_are_not_imported(desk, feed):
@@ -699,6 +818,29 @@ def test_files_that_were_not_checked_are_not_imported(desk, feed):
     answer = desk.post(PAGE + "importer/", {"check": check.pk}, follow=True)
     assert "ne sont pas ceux qui furent vérifiés" in answer.content.decode()
     assert Job.objects.count() == 1
+
+
+def test_a_job_and_a_command_never_import_at_once(desk, feed):
+    desk.post(PAGE + "verifier/")
+    with pytest.raises(CommandError, match="Un import est déjà en cours"):
+        call_command("import_feed", feed.path, "--rejects", feed.rejects)
+    with work._alone():
+        turn()
+    assert Job.objects.get().problem == "Un import est déjà en cours."
+
+
+def test_a_job_that_its_guard_stopped_counts_anew(desk, feed):
+    feed.bring_in()
+    feed.write("adhesions.csv", feed.read("adhesions.csv")[:2])
+    desk.post(PAGE + "verifier/", {"whole": "adhesions.csv"})
+    turn()
+    job = Job.objects.get()
+    assert "terminerait 1 des 2" in job.problem
+    Adhesion.objects.filter(member__number="20000003").update(end=DAY)
+    jobs.resume(job, by=job.by)
+    turn()
+    job.refresh_from_db()
+    assert job.state == JobState.DONE
 
 
 def test_files_that_change_before_the_worker_comes_are_not_imported(desk, feed):
