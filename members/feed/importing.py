@@ -30,12 +30,17 @@ from members.models import (
     AyantDroit,
     CareDomain,
     Contract,
+    Decompte,
+    DecompteLine,
     Delegation,
     Employer,
+    Holding,
+    Member,
     Operator,
 )
 
 WINDOW = 16  # transactions of one step
+GROWN = 1_000  # rows: fewer change little of what the database knows of its tables
 OUTCOMES = ("read", "added", "changed", "unchanged", "ended", "rejected", "to_confirm")
 TO_CONFIRM = "a-confirmer.csv"
 CONFIRM_HEADER = ["ligne", "numero_adherent", "colonnes"]
@@ -48,6 +53,10 @@ _ENDED = {
     layout.ADHESIONS.name: (Adhesion, "member__number"),
     layout.AYANTS_DROIT.name: (AyantDroit, "member__number"),
 }
+# Whose rows a batch finds by their keys.
+_READ_BY_KEY = (
+    Contract, Delegation, Holding, Member, Adhesion, AyantDroit, Decompte, DecompteLine,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,11 @@ def run(folder: Path, working: Path, options: Options, cursor: dict) -> Iterator
             yield from one.go_through(number, len(passes), is_dry=name == "look")
             if name == "look":
                 one.check_ends()
-        return one.report()
+        report = one.report()
+        added = sum(counts["added"] for counts in report.counts.values())
+        if added >= GROWN and not options.dry_run:
+            writing.analyze(_READ_BY_KEY)
+        return report
 
 
 @dataclass

@@ -160,6 +160,15 @@ def test_the_sample_is_taken_whole_then_changes_nothing(db, feed):
     assert (line.expense, line.rc_amount) == (18000, 14995)
 
 
+def test_the_database_knows_at_once_what_tables_hold(db, feed, monkeypatch):
+    """It would read them whole for each batch of the next import."""
+    monkeypatch.setattr(importing, "GROWN", ALL)
+    feed.bring_in()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT n_distinct FROM pg_stats WHERE tablename = 'members_adhesion'")
+        assert cursor.fetchall()
+
+
 def test_what_was_exported_changes_nothing(cast, feed, tmp_path):
     feed.bring_in()
     call_command("export_feed", tmp_path / "out", stdout=StringIO())
