@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0015_what_one_person_cannot_do_alone'),
+        ('members', '0017_figures_of_each_day'),
     ]
 
     operations = [
