@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from members.ids import row_id
 from members.limits import limit
 from members.models import Mail, OneTimeLink, User
 from members.models.link import LinkPurpose
@@ -67,13 +68,13 @@ def token(link: OneTimeLink) -> str:
 def find(token: str, purpose: str) -> OneTimeLink:
     """The living link of this token, with its account. Raises DeadLink."""
     number, _dash, secret = token.partition("-")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    if (pk := row_id(number)) is None:
         raise DeadLink
     link = (
         OneTimeLink.objects.select_related(
             "user__member", "member__user", "phone_change", "email_change"
         )
-        .filter(pk=int(number), purpose=purpose)
+        .filter(pk=pk, purpose=purpose)
         .first()
     )
     if link is None or not constant_time_compare(secret, link.secret()) or not link.is_alive:

@@ -139,8 +139,7 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
         if block.kind == "drawing":
             y += QUIET
             if y + DRAWING_SIZE > BOTTOM:
-                pages.append([])
-                y = float(TOP)
+                y = _turned(pages)
             pages[-1].append((block, y, []))
             y += DRAWING_SIZE + QUIET
             continue
@@ -152,8 +151,7 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
             ]
             height = max(map(len, columns)) * style.line + style.before
             if y + height + style.keeps > BOTTOM:
-                pages.append([])
-                y = float(TOP)
+                y = _turned(pages)
             pages[-1].append((block, y + style.before, columns))
             y += height + 0.6
             continue
@@ -161,17 +159,21 @@ def _laid_out(blocks: list[Block]) -> list[list[tuple[Block, float, list[str]]]]
         y += style.before if pages[-1] else 0
         keeps = max(style.keeps, block.keeps)
         if y + len(lines) * style.line + keeps > BOTTOM and (keeps or len(lines) < SHORT):
-            pages.append([])
-            y = float(TOP)
+            y = _turned(pages)
         while lines:
             room = max(int((BOTTOM - y) / style.line), 1)
             pages[-1].append((block, y, lines[:room]))
             y += len(lines[:room]) * style.line
             lines = lines[room:]
             if lines:
-                pages.append([])
-                y = float(TOP)
+                y = _turned(pages)
     return pages
+
+
+def _turned(pages: list[list]) -> float:
+    """Begins another page: where its first block goes."""
+    pages.append([])
+    return float(TOP)
 
 
 def _wrapped(text: str, style: Style, room: float) -> list[str]:

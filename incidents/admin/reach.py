@@ -20,6 +20,7 @@ from incidents.models import Incident, Reach
 from incidents.models.reach import TO_INFORM, Capacity, ReachState, Unreachable
 from members import files
 from members.admin.reasons import no_long_number
+from members.ids import row_id
 from members.models import AyantDroit, Member
 
 PAGE = 50
@@ -177,7 +178,7 @@ class ReachPages:
         incident = self.object_to_move(request, object_id, "incidents.view_reach")
         sought = request.GET.get("q", "").strip().replace("\0", "")[:60]
         state = request.GET.get("etat", "" if sought else TO_INFORM_LIST)
-        after = request.GET.get("apres", "")
+        after = row_id(request.GET.get("apres", ""))
         rows = incident.reach.with_state(reach.enough(incident)).select_related(
             "member", "ayant_droit"
         )
@@ -189,8 +190,8 @@ class ReachPages:
             rows = rows.concerned()
         if sought:
             rows = _named(rows, sought)
-        if after.isascii() and after.isdigit() and len(after) < 19:
-            rows = rows.filter(pk__gt=int(after))
+        if after is not None:
+            rows = rows.filter(pk__gt=after)
         found = list(rows.order_by("pk")[: PAGE + 1])
         following = None
         if len(found) > PAGE:
@@ -206,7 +207,7 @@ class ReachPages:
             _("Personnes à informer"),
             rows=found,
             following=following,
-            is_first=not after,
+            is_first=after is None,
             sought=sought,
             state=state,
             states=[(TO_INFORM_LIST, _("reste à informer")), *ReachState.choices],

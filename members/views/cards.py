@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
 from members import audit, card_pages, cards, qr
+from members.ids import row_id
 from members.views.access import member_or_viewer, member_required
 
 
@@ -69,9 +70,9 @@ def _person(request) -> int | None:
     asked = request.GET.get("personne", "")
     if not asked:
         return None
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 19):
+    if (person := row_id(asked)) is None:
         raise Http404
-    return int(asked)
+    return person
 
 
 def _chosen(request, card: cards.Shown) -> cards.Shown:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from members import audit, reimbursements, statement_pages
+from members.ids import row_id
 from members.models import AyantDroit, Member
 from members.models.member import HIMSELF
 from members.reimbursements import Chosen, History
@@ -147,10 +148,9 @@ def _file(request, kind, content_type, render_file):
 def _after(request) -> tuple[date, int] | None:
     """Where the page before ended, « 2025-03-04.12 »; anything else is the first page."""
     day, _dot, key = request.GET.get("avant", "").partition(".")
-    if not (key.isascii() and key.isdigit() and len(key) < 19):
-        return None
+    pk = row_id(key)
     try:
-        return date.fromisoformat(day), int(key)
+        return None if pk is None else (date.fromisoformat(day), pk)
     except ValueError:
         return None
 

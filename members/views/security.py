@@ -4,6 +4,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from members import authenticator, contacts, passkeys, saved_codes, trail
+from members.ids import row_id
 from members.views.access import member_required
 from members.views.passkeys import is_offered
 
@@ -11,9 +12,7 @@ from members.views.passkeys import is_offered
 @require_safe
 @member_required
 def activity(request):
-    before = request.GET.get("avant", "")
-    is_number = before.isascii() and before.isdigit() and len(before) < 19
-    acts = trail.acts_of(request.user, int(before) if is_number else None)
+    acts = trail.acts_of(request.user, row_id(request.GET.get("avant", "")))
     older = acts[-1].id if len(acts) == trail.PAGE else None
     return render(request, "members/security/activity.html", {"acts": acts, "older": older})
 

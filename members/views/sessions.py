@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from members import audit, browsers, sessions
 from members.devices import described
+from members.ids import row_id
 from members.models import KnownBrowser
 from members.views.access import member_required
 
@@ -55,8 +56,8 @@ def _act(request) -> None:
             audit.record("session.ended_elsewhere", user=request.user, request=request, count=count)
             ended = ngettext("%(count)d connexion fermée.", "%(count)d connexions fermées.", count)
             messages.success(request, ended % {"count": count})
-        case {"browser": pk} if pk.isascii() and pk.isdigit() and len(pk) < 19:
-            if browsers.forget(request.user, int(pk)):
+        case {"browser": text} if (pk := row_id(text)) is not None:
+            if browsers.forget(request.user, pk):
                 audit.record("browser.forgotten", user=request.user, request=request)
                 messages.success(request, _("Ce navigateur est oublié."))
 
