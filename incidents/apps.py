@@ -7,5 +7,12 @@ class IncidentsConfig(AppConfig):
     verbose_name = _("Incidents")
 
     def ready(self):
-        # they register their kinds of work
-        from incidents import counting, employers, reach, reach_letters, reach_mails  # noqa: F401
+        # they register their kinds of work, and what they keep about a member
+        from incidents import (  # noqa: F401
+            counting,
+            employers,
+            mydata,
+            reach,
+            reach_letters,
+            reach_mails,
+        )

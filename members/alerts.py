@@ -18,6 +18,8 @@ TEXTED = {
     "phone_change_asked": "phone_change_asked",
     "phone_changed": "phone_changed",
     "email_changed": "email_changed",
+    "bank_change_asked": "bank_change_asked",
+    "bank_changed": "bank_changed",
     "recovery_started": "recovery_started",
     "blocked": "blocked",
 }

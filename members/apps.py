@@ -7,4 +7,6 @@ class MembersConfig(AppConfig):
     verbose_name = _("Adhérents")
 
     def ready(self):
-        import members.feed.work  # noqa: F401 - its kind of work is known from then on
+        # their kinds of work, and the subjects of a copy, are known from then on
+        import members.feed.work
+        import members.mydata_sections  # noqa: F401

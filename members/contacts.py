@@ -5,13 +5,12 @@ got that far is seen and stopped before he gains anything. (signin.md §2; decis
 docs/decisions/0022-contacts-and-recovery.md)
 """
 
-import logging
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from members import alerts, audit, confirmation, emails, links, phones, sessions, throttle
+from members import alerts, audit, confirmation, delayed, emails, links, phones, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.days import day, hour
 from members.limits import limit
@@ -20,11 +19,8 @@ from members.models.challenge import Purpose
 from members.models.contact import Proof
 from members.models.link import LinkPurpose
 
-log = logging.getLogger(__name__)
-
 # Holds {"phone": typed} until the present phone answers, then {"change": id}.
 SESSION_KEY = "phone_change"
-BATCH = 500
 
 
 class ChangeUnderWay(Exception):
@@ -156,16 +152,7 @@ def cancel_phone(change: PhoneChange, *, request, link: OneTimeLink | None = Non
 def apply_due() -> int:
     """Puts in force every change whose delay is over; how many. Safe to run in several places at once."""
     due = PhoneChange.objects.due().select_related("user__member").order_by("serves_from")
-    return sum(_applied(change) for change in due[:BATCH])
-
-
-def _applied(change: PhoneChange) -> bool:
-    """One change that cannot be applied never keeps the others waiting."""
-    try:
-        return _apply(change)
-    except Exception:
-        log.exception("The change of phone %s could not be applied.", change.pk)
-        return False
+    return delayed.apply_each(due[: delayed.BATCH], _apply)
 
 
 @transaction.atomic

@@ -6,9 +6,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from members import letters, phones
+from members import ibans, letters, phones
 from members.limits import limit
 from members.models import User
+from members.models.preference import OptionalMail
 
 FROM_PAPER = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
 A_NAME = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
@@ -183,6 +184,72 @@ class NewEmailFields(forms.Form):
         if email.casefold() == self.present_email.casefold():
             raise ValidationError(_("C'est déjà votre adresse e-mail."))
         return email
+
+
+class BankAccountFields(forms.Form):
+    """Another account than the present one, its IBAN compact once clean. Mixed into other forms.
+
+    `present_iban`: the one that serves, set by who builds the form.
+    """
+
+    present_iban = ""
+    iban = forms.CharField(
+        label=_("IBAN du nouveau compte"),
+        max_length=50,
+        help_text=_(
+            "Il est écrit sur votre relevé d'identité bancaire. En France, il commence par FR."
+        ),
+        widget=forms.TextInput(attrs=FROM_PAPER),
+    )
+    holder = forms.CharField(
+        label=_("Titulaire du compte"),
+        max_length=70,
+        help_text=_("Le nom écrit sur le relevé d'identité bancaire."),
+        widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
+        error_messages={
+            "required": _("Saisissez le nom du titulaire."),
+            "max_length": _("Un nom ne dépasse pas 70 caractères."),
+            "null_characters_not_allowed": _("Ce nom n'est pas lisible."),
+        },
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.unreadable = _("Cet IBAN n'est pas le bon. Vérifiez chaque lettre et chaque chiffre.")
+        self.fields["iban"].error_messages |= {
+            "required": _("Saisissez l'IBAN du compte."),
+            "max_length": self.unreadable,
+            "null_characters_not_allowed": self.unreadable,
+        }
+
+    def clean_iban(self):
+        try:
+            iban = ibans.compact(_without_separators(self.cleaned_data["iban"]))
+        except ibans.OutOfReach:
+            raise ValidationError(
+                _("Nous ne pouvons pas verser dans ce pays. Donnez un compte d'Europe.")
+            ) from None
+        except ibans.InvalidIban:
+            raise ValidationError(self.unreadable) from None
+        if iban == self.present_iban:
+            raise ValidationError(_("C'est déjà votre compte."))
+        return iban
+
+    def clean_holder(self):
+        holder = " ".join(self.cleaned_data["holder"].split())
+        if not all(sign.isprintable() for sign in holder) or not any(map(str.isalpha, holder)):
+            raise ValidationError(_("Ce nom n'est pas lisible."))
+        return holder
+
+
+class OptionalMailsForm(forms.Form):
+    mails = forms.MultipleChoiceField(
+        label=_("E-mails que je veux recevoir"),
+        choices=OptionalMail.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": _("Choisissez dans la liste.")},
+    )
 
 
 class LongCodeForm(forms.Form):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -43,22 +44,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """`permission` lets a colleague see such a job, stop it, take it up again and read its files."""
+    """`permission` lets a colleague see such a job, stop it, take it up again and read its files; where
+    there is none, no colleague may. `kept`: how long its files are, where that is less than the job."""
 
     name: str
     title: str | Promise
     permission: str
     run: Callable[[Job], Iterator[Step]]
+    kept: timedelta | None = None
 
 
 kinds: dict[str, Kind] = {}
 
 
-def work(name: str, *, title: str | Promise, permission: str):
+def work(name: str, *, title: str | Promise, permission: str, kept: timedelta | None = None):
     """Registers a generator function as the work of a kind; what it returns becomes the job's result."""
 
     def register(run):
-        kinds[name] = Kind(name, title, permission, run)
+        kinds[name] = Kind(name, title, permission, run, kept)
         return run
 
     return register
@@ -66,7 +69,9 @@ def work(name: str, *, title: str | Promise, permission: str):
 
 def seen_by(user: User) -> list[str]:
     """The kinds of work that `user` may see."""
-    return [kind.name for kind in kinds.values() if user.has_perm(kind.permission)]
+    return [
+        kind.name for kind in kinds.values() if kind.permission and user.has_perm(kind.permission)
+    ]
 
 
 def take_turn(job_id: UUID | str) -> bool:

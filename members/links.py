@@ -21,6 +21,7 @@ LIFETIMES = {
     LinkPurpose.CONFIRM_EMAIL: "ACTIVATION_LINK_LIFETIME",
     LinkPurpose.CANCEL_EMAIL: "CANCEL_LIFETIME",
     LinkPurpose.CANCEL_PHONE: "CANCEL_LIFETIME",
+    LinkPurpose.CANCEL_BANK: "CANCEL_LIFETIME",
     LinkPurpose.NOT_ME: "CANCEL_LIFETIME",
 }
 # The address of each: a view of this name takes the token.
@@ -30,6 +31,7 @@ VIEWS = {
     LinkPurpose.CONFIRM_EMAIL: "email_confirm",
     LinkPurpose.CANCEL_EMAIL: "email_cancel",
     LinkPurpose.CANCEL_PHONE: "phone_cancel",
+    LinkPurpose.CANCEL_BANK: "bank_cancel",
     LinkPurpose.NOT_ME: "not_me",
 }
 # A change of password, phone, status or e-mail address ends these; the others take such a change back.
@@ -41,8 +43,8 @@ class DeadLink(Exception):
 
 
 def make(user: User | None, purpose: str, **about) -> OneTimeLink:
-    """A link for `user`. `about`: the `phone_change` or the `email_change` that it is for, or the
-    `member` who has no account yet."""
+    """A link for `user`. `about`: the `phone_change`, the `email_change` or the `bank_account` that it is
+    for, or the `member` who has no account yet."""
     now = timezone.now()
     link = OneTimeLink(
         user=user,
@@ -72,7 +74,7 @@ def find(token: str, purpose: str) -> OneTimeLink:
         raise DeadLink
     link = (
         OneTimeLink.objects.select_related(
-            "user__member", "member__user", "phone_change", "email_change"
+            "user__member", "member__user", "phone_change", "email_change", "bank_account"
         )
         .filter(pk=pk, purpose=purpose)
         .first()

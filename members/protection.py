@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, browsers, links, sessions
+from members import alerts, audit, bank, browsers, links, sessions
 from members.limits import limit
 from members.models import (
     EmailChange,
@@ -26,9 +26,9 @@ def protect(link: OneTimeLink, *, request) -> None:
     """Follows a « ce n'est pas moi » link. Raises links.DeadLink.
 
     Ends every session, kills the password, forgets browsers, cancels changes and recoveries under way,
-    restores the e-mail address, ends such links sent to another one meanwhile, and switches off the
-    factors and saved codes made within CANCEL_LIFETIME seconds, then e-mails a link to choose a new
-    password. A colleague gets none: his arrival starts again.
+    restores the e-mail address and the bank account, ends such links sent to another address meanwhile,
+    and switches off the factors and saved codes made within CANCEL_LIFETIME seconds, then e-mails a link
+    to choose a new password. A colleague gets none: his arrival starts again.
     """
     links.use(link)
     user = link.user
@@ -42,6 +42,7 @@ def protect(link: OneTimeLink, *, request) -> None:
     Recovery.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
     RecoveryCode.objects.filter(user=user, made_at__gt=recently).delete()  # who made them has them
     _restore_email(user, recently)
+    bank.restore(user, since=recently)
     Passkey.objects.filter(user=user, created_at__gt=recently).switch_off()
     TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()
     StaffEnrolment.objects.filter(

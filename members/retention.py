@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from members import job_turns
 from members.feed import work
 from members.models import (
     EmailChange,
@@ -31,6 +32,7 @@ def purge() -> int:
         job__asked_at__lt=before, job__finished_at__isnull=False
     ).iterator():
         made.file.delete(save=False)
+    _files_kept_less()
     return (
         oldest(OneTimeLink.objects.all(), "expires_at", before)
         + oldest(LetterCode.objects.all(), "expires_at", before)
@@ -41,6 +43,18 @@ def purge() -> int:
         + work.purge()
         + Job.objects.filter(asked_at__lt=before, finished_at__isnull=False).delete()[0]
     )
+
+
+def _files_kept_less() -> None:
+    """Deletes the files of the kinds of work that keep theirs for a shorter time."""
+    for kind in job_turns.kinds.values():
+        if kind.kept:
+            over = JobFile.objects.filter(
+                job__kind=kind.name, made_at__lt=timezone.now() - kind.kept
+            )
+            for made in over.iterator():
+                made.file.delete(save=False)
+                made.delete()
 
 
 def oldest(rows: QuerySet, day: str, before: datetime, *, moves: bool = False) -> int:

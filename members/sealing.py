@@ -34,6 +34,18 @@ def unseal(sealed: str) -> str:
         raise CannotOpen from None
 
 
+def seal_bytes(content: bytes) -> bytes:
+    return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(content)
+
+
+def unseal_bytes(sealed: bytes) -> bytes:
+    """The content under `sealed`. Raises CannotOpen when no key fits or the value was altered."""
+    try:
+        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(sealed)
+    except InvalidToken:
+        raise CannotOpen from None
+
+
 def is_current(sealed: str) -> bool:
     """Whether the first key sealed this value."""
     try:

@@ -44,6 +44,13 @@ LABELS = {
     "email.change_requested": _("Changement d'adresse e-mail demandé"),
     "email.change_cancelled": _("Changement d'adresse e-mail annulé"),
     "email.changed": _("Adresse e-mail changée"),
+    "bank.change_requested": _("Changement de compte bancaire demandé"),
+    "bank.change_cancelled": _("Changement de compte bancaire annulé"),
+    "bank.changed": _("Compte bancaire changé"),
+    "bank.restored": _("Compte bancaire d'avant rétabli"),
+    "data.copy_asked": _("Copie des données demandée"),
+    "data.copy_made": _("Copie des données prête"),
+    "data.copy_taken": _("Copie des données téléchargée"),
     "preferences.changed": _("E-mails facultatifs choisis"),
     "password.changed": _("Mot de passe changé"),
     "codes.made": _("Codes de secours créés"),
@@ -175,6 +182,15 @@ def acts_of(user: User, before: int | None = None) -> list[Act]:
         )
         for event in events[:PAGE]
     ]
+
+
+def year_of(user: User) -> list[Act]:
+    """All that happened to the account of `user` within a year, the latest first. A statement per PAGE."""
+    acts = page = acts_of(user)
+    while len(page) == PAGE:
+        page = acts_of(user, page[-1].id)
+        acts = acts + page
+    return acts
 
 
 def last_sign_in(user: User) -> datetime | None:

@@ -237,6 +237,9 @@ AUDIT_ANCHOR_EMAIL = env.text("AUDIT_ANCHOR_EMAIL")
 # Who is told of the deadlines of an incident (incidents/reminders.py)
 INCIDENT_ONCALL = env.words("INCIDENT_ONCALL")
 
+# Whom members write to about their data (members/views/mydata.py)
+DPO_CONTACT = env.text("DPO_CONTACT", "dpo@mutuelle-du-rivage.example" if DEMO else "")
+
 # What tiers payant cards call us (docs/configuration.md)
 AMC_NUMBER = env.text("AMC_NUMBER", "99000001" if DEMO else "")
 
@@ -357,6 +360,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "apply phone changes": {
         "task": "portal.tasks.apply_phone_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "apply bank changes": {
+        "task": "portal.tasks.apply_bank_changes",
         "schedule": 60,
         "options": {"expires": 60},
     },

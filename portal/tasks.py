@@ -3,12 +3,17 @@
 from celery import shared_task
 
 from incidents import notices, reach, reminders
-from members import contacts
+from members import bank, contacts
 
 
 @shared_task
 def apply_phone_changes() -> None:
     contacts.apply_due()
+
+
+@shared_task
+def apply_bank_changes() -> None:
+    bank.apply_due()
 
 
 @shared_task

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from members import audit, contacts, nir, trail
+from members import audit, bank, contacts, days, nir, trail
 from members.admin.cells import CellForm, touched
 from members.admin.letter import may_print, print_letters
 from members.admin.links import Readers, link
@@ -228,9 +228,9 @@ class MemberAdmin(SupportActs, PersonAdmin):
     fieldsets = [
         (None, {"fields": ["number", "identifiant"]}),
         (_("Identité"), {"fields": [*IDENTITY, "nir_shown", "new_nir", "nir_absence", "noemie"]}),
-        (_("Coordonnées"), {"fields": CONTACT}),
+        (_("Coordonnées"), {"fields": [*CONTACT, "bank_account"]}),
     ]
-    readonly_fields = ["identifiant", "nir_shown", "noemie"]
+    readonly_fields = ["identifiant", "nir_shown", "noemie", "bank_account"]
     change_form_template = "admin/members/member/change_form.html"
     actions = [print_letters]
 
@@ -241,6 +241,15 @@ class MemberAdmin(SupportActs, PersonAdmin):
     @admin.display(description=_("identifiant de connexion"))
     def identifiant(self, member):
         return link(member.reader, member.user) if member.user else _("aucun compte")
+
+    @admin.display(description=_("compte bancaire"))
+    def bank_account(self, member):
+        serving, waiting = bank.serving(member), bank.waiting(member)
+        shown = serving.masked if serving else _("aucun")
+        if waiting is None:
+            return shown
+        told = {"shown": shown, "next": waiting.masked, "day": days.day(waiting.serves_from)}
+        return _("%(shown)s, puis %(next)s à partir du %(day)s") % told
 
     @admin.display(description=_("compte"))
     def account(self, member):

@@ -1,4 +1,5 @@
 from members.models.audit import AuditCheckpoint, AuditEvent, AuditLink
+from members.models.bank import BankAccount
 from members.models.browser import KnownBrowser
 from members.models.card import Card
 from members.models.challenge import Challenge
@@ -29,6 +30,7 @@ __all__ = [
     "AuditEvent",
     "AuditLink",
     "AyantDroit",
+    "BankAccount",
     "Card",
     "CardDomain",
     "CareDomain",

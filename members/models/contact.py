@@ -2,11 +2,12 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from members import emails, phones
+from members.models.delayed import OPEN, DelayedChange
 
 
 class Proof(models.TextChoices):
@@ -18,44 +19,7 @@ class Proof(models.TextChoices):
     TWO_AGENTS = "two_agents", _("deux agents de l'assistance")
 
 
-_OPEN = Q(applied_at__isnull=True, cancelled_at__isnull=True)
-
-
-class PhoneChangeQuerySet(models.QuerySet):
-    def open(self):
-        return self.filter(_OPEN)
-
-    def waiting(self):
-        """Confirmed on the new phone, and not serving yet: what a cancel link stops."""
-        return self.open().filter(confirmed_at__isnull=False)
-
-    def due(self):
-        return self.waiting().filter(serves_from__lte=timezone.now())
-
-    def unconfirmed(self):
-        return self.open().filter(confirmed_at__isnull=True)
-
-    def confirm(self, change, delay) -> bool:
-        """Confirmed now, to serve after `delay`, a timedelta; True for one caller only."""
-        now = timezone.now()
-        return bool(
-            self.unconfirmed()
-            .filter(pk=change.pk)
-            .update(confirmed_at=now, serves_from=now + delay)
-        )
-
-    def cancel(self, change) -> bool:
-        return bool(self.open().filter(pk=change.pk).update(cancelled_at=timezone.now()))
-
-    def apply(self, change) -> bool:
-        return bool(self.due().filter(pk=change.pk).update(applied_at=timezone.now()))
-
-    def give_up(self, change) -> None:
-        """Turns what `apply` did back into a cancel, in the same transaction."""
-        self.filter(pk=change.pk).update(applied_at=None, cancelled_at=timezone.now())
-
-
-class PhoneChange(models.Model):
+class PhoneChange(DelayedChange):
     """From one phone to another. The old one serves until `serves_from`. (signin.md §2)"""
 
     user = models.ForeignKey(
@@ -64,38 +28,15 @@ class PhoneChange(models.Model):
     old_phone = models.CharField(_("ancien téléphone"), max_length=16, blank=True)
     new_phone = models.CharField(_("nouveau téléphone"), max_length=16)
     proof = models.CharField(_("preuve"), max_length=15, choices=Proof.choices)
-    asked_at = models.DateTimeField(_("demandé le"), default=timezone.now)
-    confirmed_at = models.DateTimeField(_("confirmé le"), null=True)
-    serves_from = models.DateTimeField(_("sert à partir du"), null=True)
-    applied_at = models.DateTimeField(_("appliqué le"), null=True)
-    cancelled_at = models.DateTimeField(_("annulé le"), null=True)
 
-    objects = PhoneChangeQuerySet.as_manager()
-
-    class Meta:
+    class Meta(DelayedChange.Meta):
         verbose_name = _("changement de téléphone")
         verbose_name_plural = _("changements de téléphone")
         ordering = ["-asked_at"]
-        indexes = [
-            models.Index(
-                fields=["serves_from"],
-                name="phonechange_due",
-                condition=_OPEN & Q(confirmed_at__isnull=False),
-            )
-        ]
         constraints = [
+            *DelayedChange.Meta.constraints,
             models.UniqueConstraint(
-                fields=["user"], condition=_OPEN, name="phonechange_one_open_per_user"
-            ),
-            models.CheckConstraint(
-                condition=Q(confirmed_at__isnull=True, serves_from__isnull=True)
-                | Q(confirmed_at__isnull=False, serves_from__gte=F("confirmed_at")),
-                name="phonechange_confirmed_says_from_when",
-            ),
-            models.CheckConstraint(
-                condition=Q(applied_at__isnull=True)
-                | Q(applied_at__gte=F("serves_from"), cancelled_at__isnull=True),
-                name="phonechange_applied_when_due_and_not_cancelled",
+                fields=["user"], condition=OPEN, name="phonechange_one_open_per_user"
             ),
             models.CheckConstraint(
                 condition=Q(new_phone__regex=r"^\+[1-9][0-9]{6,14}$"),

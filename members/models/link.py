@@ -15,6 +15,7 @@ class LinkPurpose(models.TextChoices):
     CONFIRM_EMAIL = "confirm_email", _("confirmer une adresse e-mail")
     CANCEL_EMAIL = "cancel_email", _("annuler un changement d'adresse e-mail")
     CANCEL_PHONE = "cancel_phone", _("annuler un changement de téléphone")
+    CANCEL_BANK = "cancel_bank", _("annuler un changement de compte bancaire")
     NOT_ME = "not_me", _("signaler un acte inconnu")
 
 
@@ -52,6 +53,9 @@ class OneTimeLink(models.Model):
     )
     email_change = models.ForeignKey(
         "members.EmailChange", null=True, on_delete=models.CASCADE, related_name="links"
+    )
+    bank_account = models.ForeignKey(
+        "members.BankAccount", null=True, on_delete=models.CASCADE, related_name="links"
     )
     created_at = models.DateTimeField(_("créé le"), default=timezone.now)
     expires_at = models.DateTimeField(_("expire le"))

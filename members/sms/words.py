@@ -43,6 +43,14 @@ NOTICES = {
         "Mutuelle du Rivage : l'adresse e-mail de votre espace a changé. "
         "Si ce n'est pas vous, appelez-nous."
     ),
+    "bank_change_asked": gettext_lazy(
+        "Mutuelle du Rivage : un nouveau compte recevra vos remboursements dans 3 jours. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
+    "bank_changed": gettext_lazy(
+        "Mutuelle du Rivage : vos remboursements arrivent maintenant sur le nouveau compte. "
+        "Si ce n'est pas vous, appelez-nous."
+    ),
     "recovery_started": gettext_lazy(
         "Mutuelle du Rivage : quelqu'un demande à remplacer ce téléphone. "
         "Si ce n'est pas vous, appelez-nous."

@@ -4,7 +4,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from members import contacts, links, protection
+from members import bank, contacts, links, protection
+from members.models import BankAccount
 from members.models.link import LinkPurpose
 
 
@@ -40,10 +41,31 @@ def phone_cancel(request, token):
     return render(request, "members/links/phone_cancel.html", {"change": change})
 
 
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def bank_cancel(request, token):
+    try:
+        link = links.find(token, LinkPurpose.CANCEL_BANK)
+        account = link.bank_account
+        if request.method == "POST":
+            bank.cancel(account, request=request, link=link)
+            return render(request, "members/links/change_cancelled.html", {"restored": False})
+    except links.DeadLink:
+        return dead(request)
+    except contacts.ChangeOver:
+        return _too_late(request, account)
+    if account.cancelled_at or account.applied_at:
+        return _too_late(request, account)
+    return render(request, "members/links/bank_cancel.html", {"account": account})
+
+
 def _too_late(request, change):
     """Cancelled already, or serving already: then a link no longer helps."""
     change.refresh_from_db(fields=["applied_at"])
-    context = {"is_applied": bool(change.applied_at)}
+    context = {
+        "is_applied": bool(change.applied_at),
+        "is_account": isinstance(change, BankAccount),
+    }
     return render(request, "members/links/too_late.html", context, status=410)
 
 

@@ -32,7 +32,8 @@ PUBLIC = {
     "activation_phone_code",
     "activation_resend",
     "not_me",  # the token of an e-mail opens it
-    "phone_cancel",  # the token of an e-mail opens these three
+    "phone_cancel",  # the token of an e-mail opens these four
+    "bank_cancel",
     "email_confirm",
     "email_cancel",
     "enrolment",  # the ticket of a new colleague

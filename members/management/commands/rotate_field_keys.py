@@ -1,7 +1,7 @@
 from django.core.management.base import BaseCommand
 
-from members.models import AyantDroit, Member
-from members.rotation import reseal
+from members.models import AyantDroit, BankAccount, Member
+from members.rotation import reseal, reseal_accounts
 
 
 class Command(BaseCommand):
@@ -14,3 +14,5 @@ class Command(BaseCommand):
         for model in (Member, AyantDroit):
             count = reseal(model, on_progress=self.stdout.write)
             self.stdout.write(f"{model._meta.verbose_name_plural}: {count} sealed again.")
+        count = reseal_accounts(on_progress=self.stdout.write)
+        self.stdout.write(f"{BankAccount._meta.verbose_name_plural}: {count} sealed again.")

@@ -1,0 +1,56 @@
+"""What incidents keeps about a member, for a copy of his data. (members/mydata.py)"""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from incidents.models import Acknowledgement, Attestation
+from incidents.reasons import ExposureState
+from members.models import Member
+from members.models.category import DataCategory
+from members.mydata import Record, section
+
+
+@section("incidents", gettext_lazy("Les incidents dont vous avez été informé"))
+def shown(member: Member, in_full: bool) -> list[Record]:
+    rows = Acknowledgement.objects.filter(member=member).select_related("version__incident")
+    return [
+        {
+            _("Incident"): row.reference,
+            _("Version"): row.version.number,
+            _("Titre"): row.version.headline,
+            _("Affichée le"): row.shown_at,
+            _("Lue le"): row.acknowledged_at,
+            _("Ce qui fut affiché"): [_person(person) for person in row.shown["persons"]],
+        }
+        for row in rows
+    ]
+
+
+def _person(person: dict[str, Any]) -> Record:
+    return {
+        _("Personne"): person["name"],
+        _("Opérateurs"): [
+            {
+                _("Opérateur"): one["operator"],
+                _("Réponse"): str(ExposureState(one["state"]).label),
+                _("Données"): [str(DataCategory(code).label) for code in one["categories"]],
+            }
+            for one in person["operators"]
+        ],
+    }
+
+
+@section("attestations", gettext_lazy("Vos attestations"))
+def attestations(member: Member, in_full: bool) -> list[Record]:
+    rows = Attestation.objects.filter(member=member).select_related("version__incident")
+    return [
+        {
+            _("Incident"): row.version.incident.reference,
+            _("Établie le"): row.issued_at,
+            _("Nombre de personnes"): row.people,
+            _("Contenu"): row.content,
+        }
+        for row in rows
+    ]
