@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents.models import Acknowledgement, Attestation
 from incidents.reasons import ExposureState
-from members.models import Member
+from members.models import Member, Operator
 from members.models.category import DataCategory
 from members.mydata import Record, section
 
@@ -15,6 +15,7 @@ from members.mydata import Record, section
 @section("incidents", gettext_lazy("Les incidents dont vous avez été informé"))
 def shown(member: Member, in_full: bool) -> list[Record]:
     rows = Acknowledgement.objects.filter(member=member).select_related("version__incident")
+    names = dict(Operator.objects.values_list("code", "name"))
     return [
         {
             _("Incident"): row.reference,
@@ -22,18 +23,18 @@ def shown(member: Member, in_full: bool) -> list[Record]:
             _("Titre"): row.version.headline,
             _("Affichée le"): row.shown_at,
             _("Lue le"): row.acknowledged_at,
-            _("Ce qui fut affiché"): [_person(person) for person in row.shown["persons"]],
+            _("Ce qui fut affiché"): [_person(person, names) for person in row.shown["persons"]],
         }
         for row in rows
     ]
 
 
-def _person(person: dict[str, Any]) -> Record:
+def _person(person: dict[str, Any], names: dict[str, str]) -> Record:
     return {
         _("Personne"): person["name"],
         _("Opérateurs"): [
             {
-                _("Opérateur"): one["operator"],
+                _("Opérateur"): names.get(one["operator"], one["operator"]),
                 _("Réponse"): str(ExposureState(one["state"]).label),
                 _("Données"): [str(DataCategory(code).label) for code in one["categories"]],
             }

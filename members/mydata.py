@@ -180,9 +180,9 @@ def _in_words(record: Record) -> list[tuple[str, str]]:
 
 def words(value: Any) -> str:
     """A value as people read it; what has parts is told part by part."""
+    if value in (None, "", [], {}):
+        return "–"
     match value:
-        case None | "" | [] | {}:
-            return "–"
         case bool():
             return _("oui") if value else _("non")
         case datetime():
@@ -191,6 +191,8 @@ def words(value: Any) -> str:
             return day(value)
         case dict():
             return " ; ".join(f"{name} : {words(one)}" for name, one in value.items())
+        case [dict(), *_rest]:
+            return "\n".join(f"– {words(one)}" for one in value)
         case list() | tuple():
             return ", ".join(map(words, value))
     return str(value)

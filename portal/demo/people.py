@@ -5,7 +5,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -15,6 +15,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members.models import (
     Adhesion,
     AyantDroit,
+    BankAccount,
     CareDomain,
     Contract,
     Delegation,
@@ -33,6 +34,7 @@ from portal import roles
 from portal.demo import care
 
 PASSWORD = "trois-galets-gris"
+IBAN = "FR7630006000011234567890189"  # the one of examples: of no bank
 
 VIAMEDIS, ALMERYS, OCEANE = "VIAMEDIS", "ALMERYS", "OCEANE"
 OPERATORS = {VIAMEDIS: "Viamedis", ALMERYS: "Almerys", OCEANE: "Océane Santé"}
@@ -580,7 +582,22 @@ def _account(person: Invented, member: Member, *, known_secrets: bool) -> Accoun
         member.save(update_fields=["user"])
         if person.phone:
             SmsDevice.objects.create(user=member.user, name="sms")
+        _bank_account(person, member)
     return _told(person, password)
+
+
+def _bank_account(person: Invented, member: Member) -> None:
+    since = datetime.combine(person.start, time(9), tzinfo=timezone.get_default_timezone())
+    account = BankAccount(
+        member=member,
+        holder=member.full_name,
+        asked_at=since,
+        confirmed_at=since,
+        serves_from=since,
+        applied_at=since,
+    )
+    account.set_iban(IBAN)
+    account.save()
 
 
 def _staff(staff: Staff, group: Group, *, known_secrets: bool) -> Account:
