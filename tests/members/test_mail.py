@@ -34,6 +34,8 @@ FACTS = {
     "due_day": "28/11/2026",
     "due_time": "08:05",
     "by": "Odile Kermarrec",
+    "account": "FR76 •••• •••• 0189",
+    "days": 7,
 }
 
 
