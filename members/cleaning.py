@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 MOST_PAGES = 20
 LONGEST_SIDE = 4000  # pixels, of what is kept
 MOST_PIXELS = 64_000_000  # of what is read: a telephone's best
-MOST_EXPANDED = 128 << 20  # bytes of all the streams of a PDF together
+MOST_EXPANDED = 256 << 20  # bytes of all the streams of a PDF together
 
 MEMORY = 1 << 30  # bytes of address space
 SECONDS = 15  # of processor

@@ -175,6 +175,9 @@ def _apart(original: bytes) -> tuple[dict, bytes]:
     try:
         with tempfile.TemporaryFile() as answer:
             return _answered(original, answer)
+    except OSError as error:  # of this machine, never of the document
+        log.error("No document can be cleaned: %s.", error.strerror)
+        raise _Unfit("busy") from None
     finally:
         _places.release()
 

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.staticfiles import finders
@@ -26,6 +27,7 @@ from django.utils.translation import gettext_lazy
 from members import alerts, audit, jobs, sealing
 from members.days import day, hour
 from members.models import Job, JobFile, Member
+from members.money import euros
 
 KIND = "my_data"
 KEPT = timedelta(days=7)
@@ -191,6 +193,8 @@ def words(value: Any) -> str:
             return day(value)
         case dict():
             return " ; ".join(f"{name} : {words(one)}" for name, one in value.items())
+        case Decimal():
+            return euros(int(value * 100))
         case [dict(), *_rest]:
             return "\n".join(f"– {words(one)}" for one in value)
         case list() | tuple():

@@ -5,6 +5,7 @@ his adhérent already. No code, no password, no link, no key: what opens an acco
 """
 
 from datetime import date
+from decimal import Decimal
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,7 +30,6 @@ from members.models import AyantDroit, Member
 from members.models.decompte import Payee
 from members.models.member import Person
 from members.models.preference import OptionalMail
-from members.money import euros
 from members.mydata import Record, section
 from members.sms import words as sms_words
 
@@ -155,11 +155,16 @@ def _line(member: Member, payment, line) -> Record:
         _("Bénéficiaire"): line.person or member.first_name,
         _("Acte"): line.act,
         _("Domaine de soins"): line.domain,
-        _("Dépense"): euros(line.sums.expense),
-        _("Part de l'Assurance Maladie"): euros(line.sums.ro),
-        _("Part de la mutuelle"): euros(line.sums.rc),
-        _("Reste à charge"): euros(line.sums.left),
+        _("Dépense"): _amount(line.sums.expense),
+        _("Part de l'Assurance Maladie"): _amount(line.sums.ro),
+        _("Part de la mutuelle"): _amount(line.sums.rc),
+        _("Reste à charge"): _amount(line.sums.left),
     }
+
+
+def _amount(cents: int) -> Decimal:
+    """In euros, a number for machines: members/mydata.py writes it for people."""
+    return Decimal(cents) / 100
 
 
 @section("cartes", gettext_lazy("Vos cartes de tiers payant"))

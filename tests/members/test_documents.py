@@ -346,7 +346,9 @@ def test_a_picture_of_too_many_pixels_is_refused_before_one_is_decoded():
     assert unfit(bytes(bomb)) == "pixels"
 
 
-def test_a_pdf_that_expands_beyond_measure_is_refused():
+def test_a_pdf_that_expands_beyond_measure_is_refused(monkeypatch):
+    monkeypatch.setattr(cleaning, "MOST_EXPANDED", 8 << 20)
+
     def bomb(one):
         one.pages[0].obj.Contents = one.make_stream(b" " * (cleaning.MOST_EXPANDED + 1))
 
@@ -460,6 +462,12 @@ def test_the_process_that_reads_documents_is_bound_in_memory_and_time(cleaned_by
     bounds = f"import sys\nsys.path.insert(0, {str(documents.CLEANING.parent)!r})\n"
     cleaned_by(f"{bounds}import cleaning\ncleaning._bound()\nbytes(2 << 30)")
     assert "abîmé" in refused(png())
+
+
+def test_a_machine_that_can_start_nothing_says_so_to_its_operator(monkeypatch, caplog):
+    monkeypatch.setattr(documents.sys, "executable", "/nowhere/python")
+    assert "Réessayez" in refused(png())
+    assert "No document can be cleaned" in caplog.text
 
 
 def test_when_every_place_is_taken_its_owner_is_asked_to_try_again(monkeypatch):

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,10 @@ def test_the_page_of_rights_says_whom_to_write_to(client, inside, settings):
 @pytest.mark.parametrize("value", [None, "", [], {}])
 def test_what_is_not_known_is_a_dash(value):
     assert mydata.words(value) == "–"
+
+
+def test_an_amount_is_a_number_for_machines_and_euros_for_people():
+    assert mydata.words(Decimal("1234.5")) == "1\u202f234,50\u00a0€"
 
 
 def test_what_has_parts_is_told_part_by_part():
