@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0016_optional_e_mails'),
+        ('members', '0017_figures_of_each_day'),
     ]
 
     operations = [
