@@ -42,7 +42,7 @@ KEPT_OF_A_PAGE = {
 ACTS = ("/JS", "/AA", "/OpenAction", "/EmbeddedFiles", "/EF", "/AF", "/XFA", "/RichMedia")
 TELLS = ("/Metadata", "/PieceInfo", "/StructParents", "/StructParent", "/LastModified")
 OUTSIDE = ("/F", "/FFilter", "/FDecodeParms", "/Ref", "/OPI", "/Alternates")  # of a stream
-DANGEROUS_ACTIONS = {
+ACTIONS = {
     "/JavaScript",
     "/Launch",
     "/URI",
@@ -218,13 +218,16 @@ def _disarm(thing: pikepdf.Object, depth: int = 0) -> None:
         for name in OUTSIDE:
             if name in thing:
                 del thing[name]
+        if "/PS" in (thing.get("/Subtype"), thing.get("/Subtype2")):
+            thing.write(b"")  # a program for printers
         if thing.get("/Filter") in (pikepdf.Name.DCTDecode, [pikepdf.Name.DCTDecode]):
             picture = _plain_jpeg(thing.read_raw_bytes())
             parameters = thing.get("/DecodeParms")
             thing.write(picture, filter=pikepdf.Name.DCTDecode, decode_parms=parameters)
     if isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
-        if str(thing.get("/S", "")) in DANGEROUS_ACTIONS:
-            thing["/S"] = pikepdf.Name.None_
+        if str(thing.get("/S", "")) in ACTIONS:
+            for name in list(thing.keys()):
+                del thing[name]
         for name in (*ACTS, *TELLS):
             if name in thing:
                 del thing[name]

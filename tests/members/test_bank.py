@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from members.sms import memory
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import link_in_mail, said, signs_in
 from tests.members.test_codes import at_once
+from tests.signing import sign_in
 
 IBAN, OTHER = "FR7630006000011234567890189", "DE89370400440532013000"
 PAGE, GIVE_UP = "/espace/informations/compte/", "/espace/informations/compte/annuler/"
@@ -139,6 +141,17 @@ def test_an_iban_is_nowhere_in_clear(client, claire, inside):
     told += [account.iban_sealed, account.iban_start, account.iban_end, str(account)]
     assert not [words for words in told if IBAN in words.replace(" ", "")]
     assert not [words for words in told[:-4] if IBAN[4:-4] in words]
+
+
+def test_staff_see_it_masked_too(client, claire):
+    account = an_account(claire, served=timezone.now())
+    an_account(claire, OTHER)
+    boss = User.objects.create(identifiant="chef", is_staff=True, is_superuser=True)
+    sign_in(client, boss, TOTPDevice.objects.create(user=boss, name="app", confirmed=True))
+    page = said(client.get(f"/admin/members/member/{claire.pk}/change/"))
+    assert f"{account.masked}, puis DE89 •••• •••• 3000 à partir du" in page
+    assert IBAN not in page
+    assert account.iban_sealed not in page
 
 
 @pytest.mark.parametrize(
@@ -314,6 +327,11 @@ def test_a_rotation_of_keys_seals_ibans_again(claire, settings):
     settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS[:1]
     account.refresh_from_db()
     assert account.iban == IBAN
+
+
+def test_what_is_on_file_costs_four_statements(client, inside, django_assert_num_queries):
+    with django_assert_num_queries(4):  # session with its account · e-mails · serving · waiting
+        client.get("/espace/informations/")
 
 
 # Choosing one's e-mails

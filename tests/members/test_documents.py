@@ -9,13 +9,15 @@ import zlib
 
 import pikepdf
 import pillow_heif
+import pypdf
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from members import cleaning, documents
+from members import cleaning, documents, paper
 
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 DEVICE = "Telephone of Jeanne"
@@ -191,6 +193,7 @@ def acting(one: pikepdf.Pdf) -> None:
     hidden = one.make_stream(b"q Q", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
     hidden.BBox = [0, 0, 9, 9]
     hidden.Ref = pikepdf.Dictionary(F="elsewhere.pdf", Page=0)
+    hidden.Hidden = link
     hidden.Metadata = one.make_stream(DEVICE.encode())
     hidden.PieceInfo = pikepdf.Dictionary(Hidden=pikepdf.Dictionary(AA=script))
     page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(X=hidden))
@@ -239,6 +242,31 @@ def test_a_pdf_keeps_its_pages_and_nothing_that_acts_tells_or_points_outside():
     assert [sign for sign in signs if sign not in before] == []
     assert [sign for sign in signs if sign in kept] == []
     assert "/X Do" in kept
+
+
+def test_a_program_for_printers_is_emptied():
+    def program(one):
+        printed = one.make_stream(b"(loop) print", Type=pikepdf.Name.XObject)
+        printed.Subtype = pikepdf.Name.PS
+        one.pages[0].obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(X=printed))
+
+    assert "(loop)" in everything_in(pdf(change=program))
+    assert "(loop)" not in everything_in(cleaning.clean(pdf(change=program)).content)
+
+
+def test_a_page_reads_as_it_did():
+    """A paper of ours: fonts and structure as real documents have them."""
+    blocks = [
+        paper.Block("title", "Facture n° 12"),
+        *[paper.Block("text", "Détartrage : 28,92 €")] * 60,
+    ]
+    original = paper.document("Facture", blocks, foot="Cabinet dentaire")
+    texts = [
+        [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(one)).pages]
+        for one in (original, cleaning.clean(original).content)
+    ]
+    assert texts[0] == texts[1]
+    assert "Détartrage" in texts[0][1]
 
 
 def test_what_was_typed_in_a_form_stays_on_the_page():
@@ -302,6 +330,27 @@ def test_a_pdf_that_only_its_owner_may_change_is_read_as_anybody_reads_it():
     guarded = pdf(encryption=pikepdf.Encryption(owner="secret", user=""))
     with pikepdf.open(io.BytesIO(cleaning.clean(guarded).content)) as one:
         assert not one.is_encrypted
+
+
+# --------------------------------------------------------------------------------- what is read
+
+
+@documents.taking
+def view(request):
+    view.read = [one.size for one in request.FILES.getlist("documents")], request.too_heavy
+    return HttpResponse()
+
+
+@pytest.mark.parametrize(("count", "read", "too_heavy"), [(3, 3, set()), (4, 3, {"documents"})])
+def test_a_page_that_takes_documents_reads_15_mb_and_names_the_field_of_the_rest(
+    rf, count, read, too_heavy
+):
+    sent = [upload(bytes(documents.HEAVIEST)) for _ in range(count)]
+    request = rf.post("/", {"documents": sent})
+    request._dont_enforce_csrf_checks = True
+    view(request)
+    request.close()
+    assert view.read == ([documents.HEAVIEST] * read, too_heavy)
 
 
 # --------------------------------------------------------------------------------- what is refused
