@@ -155,7 +155,9 @@ def _pdf(content: bytes) -> Cleaned:
         if not count:
             raise Unfit("damaged")
         _measure(source)
-        source.flatten_annotations("screen")  # what was typed in a form becomes part of the page
+        # what was typed in a form becomes part of the page, also where it was left to readers to draw
+        source.generate_appearance_streams()
+        source.flatten_annotations("screen")
         for page in source.pages:
             _narrow(page)
         kept.pages.extend(source.pages)

@@ -269,28 +269,37 @@ def test_a_page_reads_as_it_did():
     assert "Détartrage" in texts[0][1]
 
 
-def test_what_was_typed_in_a_form_stays_on_the_page():
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_what_was_typed_in_a_form_stays_on_the_page(is_drawn):
     def form(one):
-        look = one.make_stream(b"BT (12,50) Tj ET", Type=pikepdf.Name.XObject)
-        look.Subtype, look.BBox = pikepdf.Name.Form, [0, 0, 50, 20]
-        field = one.make_indirect(
-            pikepdf.Dictionary(
-                Type=pikepdf.Name.Annot,
-                Subtype=pikepdf.Name.Widget,
-                FT=pikepdf.Name.Tx,
-                T="amount",
-                V="12,50",
-                Rect=[10, 10, 60, 30],
-                AP=pikepdf.Dictionary(N=look),
-                A=pikepdf.Dictionary(S=pikepdf.Name.SubmitForm, F="https://ailleurs.example/"),
-                F=4,
-            )
+        field = pikepdf.Dictionary(
+            Type=pikepdf.Name.Annot,
+            Subtype=pikepdf.Name.Widget,
+            FT=pikepdf.Name.Tx,
+            T="amount",
+            V="12,50",
+            DA="/Helv 10 Tf",
+            Rect=[10, 10, 60, 30],
+            A=pikepdf.Dictionary(S=pikepdf.Name.SubmitForm, F="https://ailleurs.example/"),
+            F=4,
         )
+        if is_drawn:
+            look = one.make_stream(b"BT (12,50) Tj ET", Type=pikepdf.Name.XObject)
+            look.Subtype, look.BBox = pikepdf.Name.Form, [0, 0, 50, 20]
+            field.AP = pikepdf.Dictionary(N=look)
+        helvetica = pikepdf.Dictionary(
+            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
+        )
+        field = one.make_indirect(field)
         one.pages[0].obj.Annots = one.make_indirect([field])
-        one.Root.AcroForm = pikepdf.Dictionary(Fields=[field])
+        one.Root.AcroForm = pikepdf.Dictionary(
+            Fields=[field],
+            NeedAppearances=not is_drawn,
+            DR=pikepdf.Dictionary(Font=pikepdf.Dictionary(Helv=one.make_indirect(helvetica))),
+        )
 
     kept = everything_in(cleaning.clean(pdf(change=form)).content)
-    assert "(12,50)" in kept
+    assert "(12,50) Tj" in kept
     assert not {"SubmitForm", "AcroForm", "Widget"} & set(kept.split("/"))
 
 
