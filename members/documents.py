@@ -125,6 +125,8 @@ def accept(uploads: Sequence[UploadedFile], *, already: tuple[int, int] = (0, 0)
             cleaned.append(_clean(upload))
         except _Unfit as refusal:
             sentences.append(_sentence(upload, refusal.reason))
+            if refusal.reason == "busy":  # so it would be for the others, each after its wait
+                break
     if sentences:
         raise Refused(sentences)
     return cleaned

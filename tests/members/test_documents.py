@@ -593,5 +593,8 @@ def test_while_clamd_is_away_nothing_is_accepted_and_its_operator_is_told(settin
         settings.CLAMD_ADDRESS = f"127.0.0.1:{server.getsockname()[1]}"
     with caplog.at_level(logging.ERROR):
         assert "Réessayez" in refused(pdf(), "Ma facture.pdf")
+        with pytest.raises(documents.Refused) as refusal:
+            documents.accept([upload(pdf()), upload(pdf())])
+    assert len(refusal.value.sentences) == 1  # the second one was not made to wait
     assert "clamd" in caplog.text
     assert "Ma facture" not in caplog.text
