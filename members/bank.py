@@ -4,7 +4,7 @@ Whoever gets into a space would first lead its money elsewhere: the old account 
 BANK_CHANGE_DELAY seconds, as the old phone does. (docs/decisions/0042-what-a-member-decides.md)
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -99,17 +99,17 @@ def _end_serving(member: Member) -> None:
     BankAccount.objects.serving().filter(member=member).update(ended_at=timezone.now())
 
 
-def restore(user: User, since) -> None:
-    """« Ce n'est pas moi »: what waits is cancelled, what began to serve after `since` ends, and the account
-    that served before it serves again. In the caller's transaction."""
+def restore(user: User, since: datetime) -> bool:
+    """« Ce n'est pas moi »: what waits is cancelled, what began to serve after `since` ends, True if so, and
+    the account that served before it serves again. In the caller's transaction."""
     own = BankAccount.objects.filter(member__user=user)
     own.open().update(cancelled_at=timezone.now())
     if not own.serving().filter(applied_at__gt=since).exists():
-        return
+        return False
     before = own.filter(applied_at__lte=since).order_by("-applied_at").first()
     _end_serving(user.member)
     if before is None:
-        return
+        return True
     now = timezone.now()
     again = BankAccount.objects.create(
         member=before.member,
@@ -123,6 +123,7 @@ def restore(user: User, since) -> None:
         applied_at=now,
     )
     _record("bank.restored", again, None)
+    return True
 
 
 def _record(action: str, account: BankAccount, request, **details) -> None:

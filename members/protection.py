@@ -42,7 +42,7 @@ def protect(link: OneTimeLink, *, request) -> None:
     Recovery.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
     RecoveryCode.objects.filter(user=user, made_at__gt=recently).delete()  # who made them has them
     _restore_email(user, recently)
-    bank.restore(user, since=recently)
+    bank_restored = bank.restore(user, since=recently)
     Passkey.objects.filter(user=user, created_at__gt=recently).switch_off()
     TOTPDevice.objects.filter(user=user, created_at__gt=recently, user__is_staff=False).delete()
     StaffEnrolment.objects.filter(
@@ -51,7 +51,7 @@ def protect(link: OneTimeLink, *, request) -> None:
     audit.record("account.protected", user=user, request=request)
     # only now: the link is bound to the account as it is from here on
     reset = None if user.is_staff else links.make(user, LinkPurpose.RESET)
-    alerts.tell(user, "blocked", link=reset)
+    alerts.tell(user, "blocked", link=reset, bank_restored=bank_restored)
 
 
 def _restore_email(user, recently) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
 from incidents import notices
-from members import audit, contacts, figures
+from members import audit, bank, contacts, figures
 from members.sms.sweeper import Sweeper
 
 BEAT = 5.0  # seconds
@@ -28,7 +28,13 @@ def start() -> None:
 def _beat_for_ever() -> None:
     while True:
         time.sleep(BEAT)
-        for act in (audit.seal, contacts.apply_due, notices.publish_due, figures.count):
+        for act in (
+            audit.seal,
+            contacts.apply_due,
+            bank.apply_due,
+            notices.publish_due,
+            figures.count,
+        ):
             with suppress(DatabaseError):  # busy or away: the next round does what this one did not
                 act()
         close_old_connections()

@@ -237,13 +237,13 @@ def test_a_link_to_cancel_a_phone_opens_nothing_here(claire):
     assert Client().get(f"/contact/compte/annuler/{links.token(link)}/").status_code == 410
 
 
-def test_not_me_gives_back_the_account_that_served_before(claire):
+def test_not_me_gives_back_the_account_that_served_before_and_says_so(claire, says_not_me):
     long_ago = timezone.now() - timedelta(days=400)
     before = an_account(claire, OTHER, served=long_ago)
     BankAccount.objects.filter(pk=before.pk).update(ended_at=timezone.now() - timedelta(days=1))
     thief = an_account(claire, served=timezone.now() - timedelta(days=1))
     waits = an_account(claire, "GB33BUKB20201555555555")
-    protection.protect(links.make(claire.user, LinkPurpose.NOT_ME), request=None)
+    says_not_me()
     again = bank.serving(claire)
     assert again.iban == OTHER
     assert again.pk not in (before.pk, thief.pk)
@@ -251,12 +251,30 @@ def test_not_me_gives_back_the_account_that_served_before(claire):
     thief.refresh_from_db()
     assert waits.cancelled_at
     assert thief.ended_at
+    assert "Vérifiez celui de votre espace" in mailbox[-1].body
 
 
-def test_not_me_leaves_an_account_that_served_for_long(claire):
+def test_not_me_ends_a_first_account_of_these_days(claire, says_not_me):
+    an_account(claire, served=timezone.now() - timedelta(days=1))
+    says_not_me()
+    assert bank.serving(claire) is None
+
+
+def test_not_me_leaves_an_account_that_served_for_long(claire, says_not_me):
     account = an_account(claire, served=timezone.now() - timedelta(days=30))
-    protection.protect(links.make(claire.user, LinkPurpose.NOT_ME), request=None)
+    says_not_me()
     assert bank.serving(claire) == account
+    assert "compte bancaire" not in mailbox[-1].body
+
+
+@pytest.fixture
+def says_not_me(claire, django_capture_on_commit_callbacks):
+    def pressed():
+        link = links.make(claire.user, LinkPurpose.NOT_ME)
+        with django_capture_on_commit_callbacks(execute=True):
+            protection.protect(link, request=None)
+
+    return pressed
 
 
 def test_an_account_closed_meanwhile_is_given_nothing(claire, apply):
