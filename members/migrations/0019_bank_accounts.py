@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0017_figures_of_each_day'),
+        ('members', '0018_contract_phones_are_dialled'),
     ]
 
     operations = [
