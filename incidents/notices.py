@@ -45,7 +45,7 @@ class AuthorCannotApprove(NoticeError):
 
 
 class FactsChanged(NoticeError):
-    """The facts are no longer those that the approver read."""
+    """The facts, or the text, are no longer those that the approver read."""
 
 
 class NotAnotherPerson(NoticeError):
@@ -65,14 +65,19 @@ class AlreadyUnderWay(NoticeError):
 
 
 def start(incident: Incident, *, author, request=None, reason: str = "", **typed) -> NoticeVersion:
-    """A draft, numbered after every other version of `incident`. `reason`: why it corrects another."""
-    last = incident.versions.aggregate(last=Max("number"))["last"] or 0
-    version = NoticeVersion(
-        incident=incident, number=last + 1, author=author, revision_reason=reason, **typed
-    )
+    """A draft, numbered after every other version of `incident`. `reason`: why it corrects another.
+
+    Raises AlreadyUnderWay, or TooLate when the incident is closed.
+    """
     told = {"reason": reason} if reason else {}
     try:
         with transaction.atomic():
+            if not Incident.objects.rewrite(incident):  # held: two who start come in turn
+                raise TooLate
+            last = incident.versions.aggregate(last=Max("number"))["last"] or 0
+            version = NoticeVersion(
+                incident=incident, number=last + 1, author=author, revision_reason=reason, **typed
+            )
             version.save(force_insert=True)
             audit.record(
                 "incident.version_started", actor=author, request=request, **_which(version), **told
@@ -124,7 +129,7 @@ def approve(version: NoticeVersion, *, by, read: str = "", request=None) -> None
 
     The approval is of the text and of the facts as they stand; other facts ask for another one.
     """
-    version.refresh_from_db()
+    _read_again(version)
     if not version.appears_after(timezone.now()):
         publish(version, by=by, read=read, request=request)
         return
@@ -153,12 +158,12 @@ def approve(version: NoticeVersion, *, by, read: str = "", request=None) -> None
 def publish(version: NoticeVersion, *, by, read: str = "", request=None) -> None:
     """Freezes the facts and shows the version to members now; opens its incident if needed.
 
-    `read` is `facts_digest` of what the approver had before him; empty when nobody read a page.
+    `read` is `as_read` of what the approver had before him; empty when nobody read a page.
     Raises AuthorCannotApprove, FactsChanged, Incomplete or TooLate.
     """
     if by.pk == version.author_id:
         raise AuthorCannotApprove
-    version.refresh_from_db()
+    _read_again(version)
     with transaction.atomic():
         frozen = _open_and_read(version, read)
         _insist(gaps(version, frozen))
@@ -196,7 +201,9 @@ def publish_due() -> int:
 
 def _publish_due(version: NoticeVersion) -> None:
     with transaction.atomic():
-        frozen = _open_and_read(version, version.approved_facts)
+        frozen = _open_and_read(version)
+        if facts_digest(frozen) != version.approved_facts:
+            raise FactsChanged
         _insist(gaps(version, frozen))
         snapshot = frozen.snapshot()
         sealed = digest(version, snapshot)
@@ -219,12 +226,12 @@ def _hold_back(version: NoticeVersion, why: str, **told) -> None:
 def call_emergency(version: NoticeVersion, *, by, reason: str, read: str, request=None) -> None:
     """The first of two words to publish what is incomplete, or what nobody but its author could approve.
 
-    It holds for this text and the facts `read`: others ask for another first word. Raises AlreadyCalled,
+    It holds for the text and the facts `read`: others ask for another first word. Raises AlreadyCalled,
     AuthorCannotApprove, FactsChanged, Incomplete when what may not wait is missing, or TooLate.
     """
     if by.pk == version.author_id:
         raise AuthorCannotApprove
-    version.refresh_from_db()
+    _read_again(version)
     with transaction.atomic():
         if not Incident.objects.rewrite(version.incident):
             raise TooLate
@@ -255,7 +262,7 @@ def publish_in_emergency(
     """
     if by.pk == version.author_id:
         raise AuthorCannotApprove
-    version.refresh_from_db()
+    _read_again(version)
     with transaction.atomic():
         frozen = _open_and_read(version, read)
         missing = _insist(gaps(version, frozen), for_emergency=True)
@@ -366,6 +373,12 @@ def facts_digest(facts: Facts) -> str:
     return fingerprint(facts.snapshot())
 
 
+def as_read(version: NoticeVersion, facts: Facts) -> str:
+    """The digest of all that stands on the page of whoever decides: texts, hours and facts."""
+    appears_at = version.appears_at.astimezone(UTC).isoformat() if version.appears_at else None
+    return fingerprint({"seal": digest(version, facts.snapshot()), "appears_at": appears_at})
+
+
 def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
     """The seal of a version: every text of every audience, until when it interrupts, and the facts.
 
@@ -384,7 +397,14 @@ def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
     return fingerprint(sealed)
 
 
-def _open_and_read(version: NoticeVersion, read: str) -> Facts:
+def _read_again(version: NoticeVersion) -> None:
+    """Raises TooLate unless it waits for a decision: from then on its text cannot change."""
+    version.refresh_from_db()
+    if not version.is_waiting:
+        raise TooLate
+
+
+def _open_and_read(version: NoticeVersion, read: str = "") -> Facts:
     """Opens the incident, whose row is held from now on, then its facts. Raises TooLate, FactsChanged."""
     if not Incident.objects.open_to_members(version.incident):
         raise TooLate
@@ -393,7 +413,7 @@ def _open_and_read(version: NoticeVersion, read: str) -> Facts:
 
 def _facts_read(version: NoticeVersion, read: str) -> Facts:
     now = facts.of(version.incident)
-    if read and read != facts_digest(now):
+    if read and read != as_read(version, now):
         raise FactsChanged
     return now
 

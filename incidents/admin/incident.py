@@ -30,7 +30,7 @@ from incidents.models import (
     Step,
     Target,
 )
-from incidents.models.claim import ClaimState, Confidence
+from incidents.models.claim import ClaimState, Confidence, not_in_the_future
 from incidents.models.incident import IncidentState
 from members import audit
 from members.admin.cells import CellForm, touched
@@ -251,6 +251,7 @@ class ClaimsForm(forms.Form):
     stated_on = forms.DateField(
         label=gettext_lazy("Affirmé le"),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        validators=[not_in_the_future],
     )
 
     confidence = forms.ChoiceField(

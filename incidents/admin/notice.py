@@ -1,6 +1,7 @@
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect
 from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -25,13 +26,13 @@ from members.models.written_once import WrittenOnce
 
 
 class ApprovalForm(forms.Form):
-    """Carries the digest of the facts that stood on the page which the approver read."""
+    """Carries the digest of the text and the facts that stood on the page which the approver read."""
 
     read = forms.CharField(widget=forms.HiddenInput)
 
 
 class EmergencyForm(ApprovalForm):
-    """One of two reasons, on the facts that stood on the page. `second`: it said that this one publishes."""
+    """One of two reasons, on what stood on the page. `second`: it said that this one publishes."""
 
     second = forms.BooleanField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -106,6 +107,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
         notices.AlreadyUnderWay: gettext_lazy(
             "Une autre version est déjà en cours pour cet incident."
         ),
+        notices.TooLate: gettext_lazy("Cet incident est clos."),
     }
 
     def get_form(self, request, obj=None, change=False, **kwargs):
@@ -229,6 +231,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
                 "revise",
                 _("Nouvelle version à partir de celle-ci"),
                 state in (VersionState.PUBLISHED, VersionState.WITHDRAWN)
+                and not version.incident.is_closed
                 and user.has_perm("incidents.add_noticeversion"),
             ),
             ("withdraw", _("Retirer"), self._may_withdraw(user, version)),
@@ -300,6 +303,8 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
     def publish(self, request, object_id):
         """Approves what was submitted, for now or for later; publishes at once what was for later."""
         version = self.object_to_move(request, object_id, "incidents.publish_noticeversion")
+        if not version.is_waiting:
+            return self._no_decision(request, version)
         facts = notices.facts_of(version)
         act = notices.publish if version.is_scheduled else notices.approve
         later = not version.is_scheduled and version.appears_after(timezone.now())
@@ -311,13 +316,15 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             if later
             else _("Les faits seront figés. Chaque adhérent verra cette version à sa connexion."),
             form=ApprovalForm,
-            hidden={"read": notices.facts_digest(facts)},
+            hidden={"read": notices.as_read(version, facts)},
             gaps=gaps(version, facts),
             review=review.of(version, facts),
             act=lambda data: act(version, by=request.user, read=data["read"], request=request),
             refusals={
                 notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
-                notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
+                notices.FactsChanged: _(
+                    "Le texte ou les faits ont changé depuis votre lecture. Relisez-les."
+                ),
                 notices.Incomplete: _("Il manque des éléments : la version n'est pas publiée."),
                 notices.TooLate: _("Cette version n'attend plus d'approbation."),
             },
@@ -327,10 +334,12 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
     def emergency(self, request, object_id):
         """The first of two words, or the second by another person on the same facts."""
         version = self.object_to_move(request, object_id, "incidents.override_noticeversion")
+        if not version.is_submitted:
+            return self._no_decision(request, version)
         facts = notices.facts_of(version)
-        digest = notices.facts_digest(facts)
         first = version.emergency_by
-        is_second = first not in (None, request.user) and version.emergency_facts == digest
+        same = version.emergency_facts == notices.facts_digest(facts)
+        is_second = first not in (None, request.user) and same
         lacking = gaps(version, facts)
         return self.move(
             request,
@@ -340,7 +349,7 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             if is_second
             else _("Rien ne paraît encore : un autre administrateur devra confirmer."),
             form=EmergencyForm,
-            hidden={"read": digest, "second": "1" if is_second else ""},
+            hidden={"read": notices.as_read(version, facts), "second": "1" if is_second else ""},
             gaps=lacking,
             may_go_on=all(gap.may_wait for gap in lacking),
             review=review.of(version, facts),
@@ -356,7 +365,9 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             refusals={
                 notices.AlreadyCalled: _("Le premier motif vient d'être donné. Relisez la page."),
                 notices.AuthorCannotApprove: _("L'auteur d'une version ne peut pas l'approuver."),
-                notices.FactsChanged: _("Les faits ont changé depuis votre lecture. Relisez-les."),
+                notices.FactsChanged: _(
+                    "Le texte ou les faits ont changé depuis votre lecture. Relisez-les."
+                ),
                 notices.Incomplete: _("Il manque ce qu'aucune urgence ne permet d'omettre."),
                 notices.NotAnotherPerson: _("Le second motif vient d'une autre personne."),
                 notices.TooLate: _("Cette version n'attend plus de décision."),
@@ -365,6 +376,11 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             if is_second
             else _("Votre motif est enregistré. Un autre administrateur doit confirmer."),
         )
+
+    def _no_decision(self, request, version):
+        """A draft changes under the eyes of whoever reads it; what was decided is not decided again."""
+        messages.error(request, _("Cette version n'attend pas de décision."))
+        return redirect("admin:incidents_noticeversion_change", version.pk)
 
     def withdraw(self, request, object_id):
         version = self.object_to_move(request, object_id, "incidents.view_noticeversion")
@@ -396,6 +412,9 @@ class NoticeVersionAdmin(Meanwhile, Readers, Moves, Looks, admin.ModelAdmin):
             act=lambda data: notices.revise(
                 version, author=request.user, reason=data["reason"], request=request
             ),
-            refusals={notices.AlreadyUnderWay: _("Une autre version est déjà en cours.")},
+            refusals={
+                notices.AlreadyUnderWay: _("Une autre version est déjà en cours."),
+                notices.TooLate: _("Cet incident est clos."),
+            },
             done=_("Le brouillon est créé."),
         )

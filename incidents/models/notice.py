@@ -385,6 +385,11 @@ class NoticeVersion(WrittenOnceModel):
         return self.state == VersionState.SCHEDULED
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether an approver may still decide. (`NoticeVersionQuerySet.waiting`)"""
+        return self.is_submitted or self.is_scheduled
+
+    @property
     def is_published(self) -> bool:
         return self.state == VersionState.PUBLISHED
 

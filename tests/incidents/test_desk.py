@@ -244,6 +244,7 @@ def test_a_category_left_alone_keeps_its_claim(as_staff, cast, almerys):
         DOCUMENT,
         {**DOCUMENT, "source": "", "NIR": "exposee"},
         {**DOCUMENT, "stated_on": "hier", "NIR": "exposee"},
+        {**DOCUMENT, "stated_on": "2999-01-01", "NIR": "exposee"},
         {**DOCUMENT, "NIR": "exposee", "EMAIL": "perdue"},
     ],
 )
@@ -422,11 +423,41 @@ def test_the_author_cannot_publish_even_with_a_crafted_request(as_staff, cast, s
     browser = as_staff(cast.auteur)
     change = text(browser.get(at("noticeversion_change", submitted)))
     assert "Approuver et publier" not in change
-    read = notices.facts_digest(notices.facts_of(submitted))
+    read = notices.as_read(submitted, notices.facts_of(submitted))
     answer = browser.post(at("noticeversion_publish", submitted), {"read": read}, follow=True)
     assert "L'auteur d'une version ne peut pas l'approuver." in text(answer)
     submitted.refresh_from_db()
     assert not submitted.is_published
+
+
+@pytest.mark.parametrize("move", ["publish", "emergency"])
+def test_nobody_approves_a_text_that_its_author_may_still_change(as_staff, cast, draft, move):  # noqa: F811
+    from django.contrib.auth.models import Group
+
+    from portal import roles
+
+    draft.change_note = "Une précision."
+    draft.save()
+    cast.approbateur.groups.add(Group.objects.get(name=roles.ADMINISTRATION))
+    browser = as_staff(cast.approbateur)
+    for ask in (browser.get, browser.post):
+        answer = ask(at(f"noticeversion_{move}", draft), follow=True)
+        assert answer.redirect_chain[0][0] == at("noticeversion_change", draft)
+        assert "Cette version n'attend pas de décision." in text(answer)
+    draft.refresh_from_db()
+    assert draft.is_draft
+
+
+def test_no_version_is_begun_from_one_of_a_closed_incident(as_staff, cast, february_2024):
+    version = notices.latest(february_2024)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
+    browser = as_staff(cast.auteur)
+    assert "Nouvelle version à partir" not in text(browser.get(at("noticeversion_change", version)))
+    answer = browser.post(
+        at("noticeversion_revise", version), {"reason": "Une coquille corrigée"}, follow=True
+    )
+    assert "Cet incident est clos." in text(answer)
+    assert february_2024.versions.count() == 1
 
 
 @pytest.mark.parametrize("move", ["submit", "publish", "withdraw", "revise", "preview"])

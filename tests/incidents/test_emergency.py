@@ -63,7 +63,7 @@ def incomplete(draft, cast):  # noqa: F811
 
 
 def read(version) -> str:
-    return notices.facts_digest(facts.of(version.incident))
+    return notices.as_read(version, facts.of(version.incident))
 
 
 def first_word(version, by):

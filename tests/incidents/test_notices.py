@@ -1,6 +1,7 @@
 """From draft to published: completeness, four eyes, frozen facts, races."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from io import StringIO
 from threading import Barrier, Thread
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from incidents import acknowledgements, attestations, banners, exposure, facts, lifecycle, notices
 from incidents.completeness import gaps
@@ -139,10 +141,36 @@ def test_a_draft_cannot_be_published(cast, draft):
 
 
 def test_facts_that_changed_since_they_were_read_are_not_published(cast, submitted):
-    read = notices.facts_digest(facts.of(submitted.incident))
+    read = notices.as_read(submitted, facts.of(submitted.incident))
     submitted.incident.steps.create(kind="autre", actor="Nous", text="Une mesure de plus.")
     with pytest.raises(notices.FactsChanged):
         notices.publish(submitted, by=cast.approbateur, read=read)
+
+
+def test_a_text_that_is_not_the_one_that_was_read_is_not_published(cast, draft):
+    draft.change_note = "Le texte lu."
+    read = notices.as_read(draft, facts.of(draft.incident))
+    draft.change_note = "Un texte que personne n'a lu."
+    draft.save()
+    notices.submit(draft, by=cast.auteur)
+    with pytest.raises(notices.FactsChanged):
+        notices.publish(draft, by=cast.approbateur, read=read)
+    draft.refresh_from_db()
+    assert draft.is_submitted
+
+
+def test_what_was_read_covers_every_text_every_hour_and_every_fact(draft):
+    known = facts.of(draft.incident)
+    read = notices.as_read(draft, known)
+    for name in ("headline", "change_note", "what_to_do"):
+        changed = NoticeVersion.objects.get(pk=draft.pk)
+        setattr(changed, name, "Autre chose.")
+        assert notices.as_read(changed, known) != read
+    for name in ("appears_at", "expires_at"):
+        changed = NoticeVersion.objects.get(pk=draft.pk)
+        setattr(changed, name, timezone.now())
+        assert notices.as_read(changed, known) != read
+    assert notices.as_read(draft, replace(known, title="Autre chose")) != read
 
 
 def test_what_became_incomplete_is_not_published(cast, submitted):
@@ -552,6 +580,19 @@ def test_the_version_before_a_withdrawn_one_is_in_force_again(cast, submitted):
     notices.withdraw(submitted, by=cast.approbateur, reason="Erreur de date")
     assert notices.latest(submitted.incident).number == 1
     assert [notice.number for notice in banners.current()] == [1]
+
+
+def test_nobody_starts_a_version_for_a_closed_incident(cast, february_2024):
+    version = notices.latest(february_2024)
+    lifecycle.close(nobody_left_to_inform(february_2024), by=cast.approbateur)
+    with pytest.raises(notices.TooLate):
+        notices.revise(version, author=cast.auteur)
+    with pytest.raises(notices.TooLate):
+        notices.start(february_2024, author=cast.auteur)
+    assert february_2024.versions.count() == 1
+    assert not AuditEvent.objects.filter(
+        action="incident.version_started", details__version=2
+    ).exists()
 
 
 def test_a_draft_that_is_given_up_leaves_room_for_another(cast, draft):
