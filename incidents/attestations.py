@@ -5,6 +5,7 @@ words are kept as issued. The code is derived from them: who asks again while no
 document, and the database holds a keyed digest of the code alone. (docs/decisions/0035-attestations.md)
 """
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 
@@ -99,7 +100,7 @@ class Document:
     shown: list[Shown]
     people: list[Person]
     announced: list[Announced]
-    since: str  # what has come since, in one sentence or none
+    since: str  # what has come since, or nothing
     today: list[Person] = field(default_factory=list)  # empty: the same as what was shown
     contacts: list[str] = field(default_factory=list)
 
@@ -123,8 +124,9 @@ class Document:
 
     @property
     def count(self) -> int:
-        """How many persons it speaks of."""
-        return max(len(self.people), len(self.today))
+        """How many persons it speaks of: the member, first in each list, and whoever is in either."""
+        shown, today = (Counter(one.name for one in told[1:]) for told in (self.people, self.today))
+        return 1 + (shown | today).total()
 
 
 def _person_of(content: dict) -> Person:
@@ -207,12 +209,11 @@ def _document(member: Member, told: Acknowledgement, rows: list[Acknowledgement]
     facts = notices.facts_of(version)
     shown = exposure.from_json(told.shown["persons"], facts)
     in_force = notices.latest(version.incident)
-    known = (
-        exposure.of_member(member, facts if in_force == version else notices.facts_of(in_force))
-        if in_force
-        else []
-    )
-    differs = [one.as_json() for one in known] != told.shown["persons"]
+    unmoved = exposure.of_member(member, facts) if in_force else []
+    known = unmoved
+    if in_force and in_force != version:
+        known = exposure.of_member(member, notices.facts_of(in_force))
+    differs = bool(in_force) and _as_json(known) != told.shown["persons"]
     return Document(
         reference=facts.reference,
         headline=version.headline,
@@ -221,7 +222,12 @@ def _document(member: Member, told: Acknowledgement, rows: list[Acknowledgement]
         shown=[_shown(row) for row in sorted(rows, key=lambda row: row.version.number)],
         people=[_person(one, member) for one in shown],
         announced=[_announced(target) for target in facts.targets],
-        since=_since(version, in_force, differs),
+        since=_since(
+            version,
+            in_force,
+            by_registers=differs and _as_json(unmoved) != told.shown["persons"],
+            by_version=differs and _as_json(known) != _as_json(unmoved),
+        ),
         today=[_person(one, member) for one in known] if differs else [],
         contacts=_contacts(member, facts),
     )
@@ -294,17 +300,27 @@ def _labels(codes) -> list[str]:
     return [str(category.label) for category in DataCategory if category in codes]
 
 
-def _since(version: NoticeVersion, in_force: NoticeVersion | None, differs: bool) -> str:
+def _since(
+    version: NoticeVersion, in_force: NoticeVersion | None, *, by_registers: bool, by_version: bool
+) -> str:
+    """What has come since: a later version, our registers, or both, each for what it changed."""
     if in_force is None:
         return _("Cette information a été retirée depuis.")
+    told = []
     if in_force != version:
-        told = {"number": in_force.number, "published": day(in_force.published_at)}
-        if differs:
-            return _("La version %(number)d, publiée le %(published)s, change ces réponses.") % told
-        return (
-            _("La version %(number)d, publiée le %(published)s, ne change pas ces réponses.") % told
+        words = (
+            _("La version %(number)d, publiée le %(published)s, change ces réponses.")
+            if by_version
+            else _("La version %(number)d, publiée le %(published)s, ne change pas ces réponses.")
         )
-    return _("Nos registres ont changé depuis. Voici ce qu'ils disent.") if differs else ""
+        told.append(words % {"number": in_force.number, "published": day(in_force.published_at)})
+    if by_registers:
+        told.append(_("Nos registres ont changé depuis. Voici ce qu'ils disent."))
+    return " ".join(told)
+
+
+def _as_json(people: list[PersonExposure]) -> list[dict]:
+    return [one.as_json() for one in people]
 
 
 def _contacts(member: Member, facts: Facts) -> list[str]:

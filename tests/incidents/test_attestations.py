@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.db import connection, connections
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,6 +165,43 @@ def test_a_later_version_is_named_even_when_it_changes_nothing(antoine, cast, su
     assert "selon la version 2" in page
     assert "Lecture pas encore confirmée." in page
     assert "Lecture confirmée le" in page  # version 1
+
+
+@pytest.mark.parametrize(
+    ("of_version", "of_registers"), [(True, False), (False, True), (True, True)]
+)
+def test_what_changed_the_answers_is_named_and_nothing_else(
+    antoine,
+    cast,
+    submitted,  # noqa: F811
+    of_version,
+    of_registers,
+):
+    if of_version:
+        lifecycle.record_claim(
+            submitted.incident.targets.first(),
+            category="NIR",
+            state="non_exposee",
+            source="Lettre",
+            stated_on=timezone.localdate(),
+        )
+    notices.publish(submitted, by=cast.approbateur)
+    if of_registers:
+        cast.antoine.ayants_droit.filter(first_names="Adèle").update(start="2024-06-01")
+    since = attestations.draft(cast.antoine, REFERENCE).document.since
+    assert (" change ces réponses." in since) == of_version
+    assert (" ne change pas ces réponses." in since) != of_version
+    assert ("Nos registres ont changé depuis." in since) == of_registers
+
+
+def test_it_counts_whoever_was_shown_and_whoever_is_covered_today(antoine, cast):
+    child = cast.antoine.ayants_droit.get(first_names="Adèle")
+    cast.antoine.ayants_droit.filter(pk=child.pk).update(member=cast.bianca)
+    child.pk, child.reference, child.first_names = None, "99", "Anatole"
+    child.save(force_insert=True)
+    document = attestations.draft(cast.antoine, REFERENCE).document
+    assert len(document.people) == len(document.today) == 4
+    assert document.count == 5
 
 
 def test_a_notice_that_was_withdrawn_leaves_its_proof(antoine, cast, february_2024):
