@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from incidents import facts, information
 from incidents.acknowledgements import Reading, counting, readings
-from incidents.models import NoticeVersion
 from incidents.models.incident import ServiceState
 
 
@@ -78,24 +77,33 @@ def drop() -> None:
 class Disturbance:
     """What a live incident does to the tiers payant of one care domain."""
 
-    state: str
-    label: str
+    state: ServiceState
     note: str
     url: str
 
+    @property
+    def label(self) -> str:
+        return self.state.label
+
+    @property
+    def severity(self) -> int:
+        """0 when it works."""
+        return list(ServiceState).index(self.state)
+
 
 def disturbances() -> dict[str, Disturbance]:
-    """The care domains that live incidents slow or stop, by their label. One statement while an incident
-    is live, none otherwise."""
-    live = {notice.version_id: notice.url for notice in current()}
-    if not live:
-        return {}
-    found = {}
-    for version in NoticeVersion.objects.filter(pk__in=live).order_by("pk"):
-        for service in facts.from_snapshot(version.facts).services:
-            if service.domain and service.state != ServiceState.WORKS:
-                label = ServiceState(service.state).label
-                told = Disturbance(service.state, label, service.note, live[version.pk])
+    """The care domains that live incidents slow or stop, by their label; of several states, the worst.
+
+    A notice that no longer interrupts still says what does not work. No statement while the cache is warm.
+    """
+    found: dict[str, Disturbance] = {}
+    for entry in information.index():
+        if not entry.is_live:
+            continue
+        for service in facts.from_snapshot(information.notice(entry).facts).services:
+            told = Disturbance(ServiceState(service.state), service.note, _notice(entry).url)
+            known = found.get(service.domain)
+            if service.domain and told.severity > (known.severity if known else 0):
                 found[service.domain] = told
     return found
 

@@ -179,6 +179,8 @@ class Step(models.Model):
 
 
 class ServiceState(models.TextChoices):
+    """From what works to the worst."""
+
     WORKS = "works", _("Fonctionne")
     SLOWED = "slowed", _("Ralenti")
     STOPPED = "stopped", _("Interrompu")

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from incidents import banners, cached, lifecycle, notices, pages
 from incidents.models import Acknowledgement, Incident
@@ -515,10 +517,31 @@ def test_the_card_warns_beside_the_domains_that_a_live_incident_slows(
     page = text(browser.get("/espace/carte/"))
     assert page.count("Ralenti.") == 2
     assert "L'opticien peut attendre un accord" in page
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         # session with its account; what he acknowledged; adhésions; ayants droit; delegations; domains
-        # of the card; cards; facts of the live version
+        # of the card; cards
         browser.get("/espace/carte/")
+
+
+def test_a_stopped_tiers_payant_is_told_beside_a_slowed_one_and_after_the_end_of_the_notice(
+    as_member,
+    cast,
+    draft,  # noqa: F811
+):
+    optics = draft.incident.services.get(domain__code="OPTI")
+    for label, state in (("Prise en charge", "stopped"), ("Devis", "slowed")):
+        draft.incident.services.create(label=label, domain=optics.domain, state=state)
+    draft.change_note = "L'optique est interrompue."
+    draft.expires_at = timezone.now() + timedelta(hours=1)
+    draft.save()
+    notices.submit(draft, by=cast.auteur)
+    notices.publish(draft, by=cast.approbateur)
+    for later in (timedelta(), timedelta(hours=2)):
+        with time_machine.travel(timezone.now() + later):
+            banners.drop()
+            told = banners.disturbances()[optics.domain.label]
+            assert (told.state, told.label) == ("stopped", "Interrompu")
+    assert "Interrompu." in text(as_member(cast.antoine).get("/espace/carte/"))
 
 
 def test_a_closed_incident_warns_of_nothing(as_member, cast, february_2024):
