@@ -4,20 +4,22 @@ No person, no contract. Two kinds of answers are kept by `incidents.cached`, and
 index, and the notice in force of each incident. (docs/information.md)
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby
+from operator import itemgetter
 
+from django.db.models.fields.json import KT
 from django.urls import reverse
 from django.utils import timezone
 
 from incidents.cached import forget, remember
-from incidents.models import NoticeVersion
+from incidents.models import Incident, NoticeVersion
 from incidents.models.incident import IncidentState
 from incidents.models.notice import VersionState
 from incidents.models.wording import Audience
 
-CACHE_KEY = "incidents.information"
+CACHE_KEY = "incidents.index.2"  # another name when what it holds has another shape
 CACHE_SECONDS = 30  # how long a process without shared cache may show an earlier version
 NOTICE_SECONDS = 300  # of a page named by its version: a new version is another page
 
@@ -31,6 +33,7 @@ class Update:
     number: int
     published_at: datetime
     withdrawn_at: datetime | None
+    headline: str
     change_note: str
 
 
@@ -89,6 +92,13 @@ def url_of(reference: str) -> str:
     return entry.url if entry else ""
 
 
+def updates_of(incident: Incident) -> list[Update]:
+    """The versions of one incident, as the database knows them now. One statement."""
+    versions = incident.versions.ever_published().order_by("-number")
+    names = ("incident", "number", "headline", "change_note", "published_at", "withdrawn_at")
+    return [_update(version) for version in versions.only(*names)]
+
+
 def changed_at(entries: list[Entry]) -> datetime:
     return max((entry.changed_at for entry in entries), default=NOTHING_YET)
 
@@ -134,13 +144,14 @@ def _read() -> list[dict]:
             "incident",
             "incident__reference",
             "incident__state",
-            "incident__detected_on",
             "incident__closed_at",
         )
-        .order_by("-incident__detected_on", "-incident", "-number")
+        .annotate(detected_on=KT("facts__detected_on"))  # as published, and not as typed since
+        .order_by("-incident", "-number")
     )
     grouped = [list(rows) for _pk, rows in groupby(versions, lambda one: one.incident_id)]
-    return [_row(rows, latest) for rows in grouped if (latest := _in_force(rows))]
+    found = [_row(rows, latest) for rows in grouped if (latest := _in_force(rows))]
+    return sorted(found, key=itemgetter("detected_on"), reverse=True)
 
 
 def _in_force(versions: list[NoticeVersion]) -> NoticeVersion | None:
@@ -159,18 +170,22 @@ def _row(versions: list[NoticeVersion], latest: NoticeVersion) -> dict:
         "change_note": latest.change_note,
         "published_at": latest.published_at.isoformat(),
         "expires_at": latest.expires_at.isoformat() if latest.expires_at else None,
-        "detected_on": incident.detected_on.isoformat(),
+        "detected_on": latest.detected_on,
         "closed_at": closed.isoformat() if closed else None,
         "updates": [
-            {
-                "number": one.number,
-                "published_at": one.published_at.isoformat(),
-                "withdrawn_at": one.withdrawn_at.isoformat() if one.withdrawn_at else None,
-                "change_note": "" if one.withdrawn_at else one.change_note,
+            asdict(update)
+            | {
+                "published_at": update.published_at.isoformat(),
+                "withdrawn_at": update.withdrawn_at.isoformat() if update.withdrawn_at else None,
             }
-            for one in versions
+            for update in map(_update, versions)
         ],
     }
+
+
+def _update(version: NoticeVersion) -> Update:
+    words = ("", "") if version.withdrawn_at else (version.headline, version.change_note)
+    return Update(version.number, version.published_at, version.withdrawn_at, *words)
 
 
 def _entry(row: dict) -> Entry:

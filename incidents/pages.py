@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents import information
 from incidents.acknowledgements import Showing
 from incidents.exposure import OperatorExposure, PersonExposure
 from incidents.facts import Facts, TargetFacts
@@ -206,7 +207,7 @@ def personal(
     """
     read = showing.read if showing else None
     return Page(
-        **_common(version, facts, updates_of(version.incident) if updates is None else updates),
+        **_common(version, facts, information.updates_of(version.incident) if updates is None else updates),
         audience=audience or audience_of(membership),
         contacts=_contacts(facts, membership.contract),
         groups=_groups(people),
@@ -214,12 +215,6 @@ def personal(
         acknowledged_number=read.version.number if read else None,
         fingerprint=showing.fingerprint if showing else "",
     )
-
-
-def updates_of(incident: Incident) -> list[Update]:
-    rows = incident.versions.ever_published().order_by("-number")
-    told = rows.values_list("number", "published_at", "withdrawn_at", "change_note")
-    return [Update(number, at, gone, "" if gone else note) for number, at, gone, note in told]
 
 
 def _common(version: NoticeVersion, facts: Facts, updates: list[Update]) -> dict:

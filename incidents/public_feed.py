@@ -41,7 +41,7 @@ def atom(entries: list[Entry]) -> bytes:
         feed.add_item(
             title=_told(
                 _("%(headline)s (version %(number)d)")
-                % {"headline": entry.headline, "number": update.number}
+                % {"headline": update.headline, "number": update.number}
             ),
             link=settings.PUBLIC_URL + entry.url,
             description=html.escape(_told(_summary(entry, update))),  # Atom reads it as HTML

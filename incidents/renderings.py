@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import exposure, notices, pages
+from incidents import exposure, information, notices, pages
 from incidents.exposure import MEMBERS
 from incidents.models import NoticeVersion
 from incidents.models.wording import WRITTEN, Audience, Topic
@@ -90,7 +90,7 @@ def page(
     """What the page of `audience` shows; `render` says the same in lines."""
     facts = notices.facts_of(version)
     if person is None:
-        return pages.public(version, facts, pages.updates_of(version.incident), audience=audience)
+        return pages.public(version, facts, information.updates_of(version.incident), audience=audience)
     if isinstance(person, AyantDroit):
         answer = exposure.of_ayant_droit(person, facts)
         # he reads it himself: « vos données », as a member does, and not « ses données »

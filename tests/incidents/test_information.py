@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import unescape
 from xml.etree import ElementTree
 
@@ -40,7 +40,7 @@ def entry(**changes) -> Entry:
             "published_at": at,
             "detected_on": at.date(),
             "closed_at": None,
-            "updates": [Update(1, at, None, "")],
+            "updates": [Update(1, at, None, changes.get("headline", "Essai"), "")],
         }
         | changes
     )
@@ -120,7 +120,7 @@ def test_a_page_for_anybody_asks_the_database_nothing_once_warm(
     cached.forget_near()  # another process finds it in the shared cache
     with django_assert_num_queries(0):
         client.get(NOTICE)
-    cached.forget("incidents.information")
+    cached.forget(information.CACHE_KEY)
     with django_assert_num_queries(1):  # every version that was published, with its incident
         client.get(LIST)
 
@@ -149,6 +149,27 @@ def test_the_feed_is_atom_with_an_entry_for_each_version(client, cast, submitted
     updated = [one.find("a:updated", NS).text for one in entries]
     assert updated[0] >= updated[1]
     assert all(re.fullmatch(r"[\d-]+T[\d:.]+(Z|[+-]\d\d:\d\d)", one) for one in updated)
+
+
+def test_each_entry_of_the_feed_keeps_the_headline_of_its_own_version(client, cast, draft):  # noqa: F811
+    draft.headline, draft.change_note = "Un autre titre", "Le titre change."
+    draft.save()
+    notices.submit(draft, by=cast.auteur)
+    notices.publish(draft, by=cast.approbateur)
+    banners.drop()
+    entries = ElementTree.fromstring(client.get(ATOM).content).findall("a:entry", NS)
+    assert [one.find("a:title", NS).text for one in entries] == [
+        "Un autre titre (version 2)",
+        "Attaque chez nos opérateurs de tiers payant, février 2024 (version 1)",
+    ]
+
+
+def test_the_public_reads_the_day_that_was_published_and_not_what_was_typed_since(
+    client, february_2024
+):
+    lifecycle.change(february_2024, {"detected_on": date(2024, 1, 2)})
+    banners.drop()
+    assert json.loads(client.get(DATA).content)["incidents"][0]["detected_on"] == "2024-02-01"
 
 
 def test_hostile_words_stay_words(settings):
