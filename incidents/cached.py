@@ -22,7 +22,8 @@ NEAR = 1.0  # seconds for which another process may show what was just changed
 REST = 5.0  # seconds without asking what failed, cache or database: a hung one costs each page its wait
 BEYOND = 30 * 86_400  # seconds for which the cache keeps what it answers while the database is away
 
-_ask_from = 0.0
+_ask_from = 0.0  # when the cache may be asked again
+_compute_from = 0.0  # when the database may be asked again for what is known
 _near: dict[str, tuple[float, object]] = {}
 _last: dict[str, dict] = {}
 
@@ -33,20 +34,25 @@ def remember(key: str, seconds: int, compute: Callable[[], Kept]) -> Kept:
 
     Callers share the answer: they change nothing in it.
     """
+    global _compute_from
     until, kept = _near.get(key, (0.0, None))
     if time.monotonic() < until:
         return kept
     shared = _shared(key)
     if shared and time.time() < shared["at"] + seconds:
         return _kept_near(key, shared)
+    known = [one for one in (shared, _last.get(key)) if one]
+    latest = max(known, key=lambda one: one["at"], default=None)
+    if latest and time.monotonic() < _compute_from:
+        return _kept_near(key, latest)
     try:
         computed = {"at": time.time(), "kept": compute()}
     except (OperationalError, InterfaceError):
-        known = [one for one in (shared, _last.get(key)) if one]
-        if not known:
+        _compute_from = time.monotonic() + REST
+        if latest is None:
             raise
         log.warning("The database is away: %s is answered as it was last known.", key)
-        return _kept_near(key, max(known, key=lambda one: one["at"]), REST)
+        return _kept_near(key, latest)
     _share(key, computed)
     return _kept_near(key, computed)
 
@@ -62,9 +68,9 @@ def forget(key: str) -> None:
         _rest("The cache is away: %s may be out of date for a while.", key)
 
 
-def _kept_near(key: str, entry: dict, seconds: float = NEAR):
+def _kept_near(key: str, entry: dict):
     _last[key] = entry
-    _near[key] = time.monotonic() + seconds, entry["kept"]
+    _near[key] = time.monotonic() + NEAR, entry["kept"]
     return entry["kept"]
 
 
@@ -98,5 +104,7 @@ def _rest(told: str, key: str) -> None:
 
 def forget_near() -> None:
     """Empties this process's own memory. For tests."""
+    global _compute_from
     _near.clear()
     _last.clear()
+    _compute_from = 0.0

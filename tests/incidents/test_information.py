@@ -289,10 +289,16 @@ def test_a_database_that_is_away_is_left_alone_for_five_seconds(clock):
         asked.append(1)
         away()
 
-    cached.remember("key", 30, lambda: 1)
+    for key in ("list", "notice"):
+        cached.remember(key, 30, lambda: 1)
     clock.now += 60
-    assert [cached.remember("key", 30, count) for _page in range(50)] == [1] * 50
+    for after in (0, 2, 2.9):  # seconds, 4.9 in all: other pages wait for nothing either
+        clock.now += after
+        assert [cached.remember(key, 30, count) for key in ("list", "notice") * 25] == [1] * 50
     assert len(asked) == 1
+    clock.now += cached.NEAR
+    cached.remember("notice", 30, count)
+    assert len(asked) == 2
 
 
 def test_nothing_known_is_no_answer(clock):
