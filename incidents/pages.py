@@ -207,7 +207,9 @@ def personal(
     """
     read = showing.read if showing else None
     return Page(
-        **_common(version, facts, information.updates_of(version.incident) if updates is None else updates),
+        **_common(
+            version, facts, information.updates_of(version.incident) if updates is None else updates
+        ),
         audience=audience or audience_of(membership),
         contacts=_contacts(facts, membership.contract),
         groups=_groups(people),

@@ -1,4 +1,4 @@
-"""A version as each audience reads it: one list of blocks, for pages, previews, letters, e-mails and calls.
+"""A version as each audience reads it: one list of blocks, for pages, previews, letters and calls.
 
 Texts are those of the audience; data, measures, services and contacts come from the facts of the version
 and from nowhere else, so that no two renderings disagree. (docs/decisions/0032-one-notice-six-audiences.md)
@@ -7,7 +7,6 @@ and from nowhere else, so that no two renderings disagree. (docs/decisions/0032-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -48,13 +47,6 @@ TITLES_APART = {
 }
 
 
-class Medium(models.TextChoices):
-    PAGE = "page", gettext_lazy("page")
-    MAIL = "mail", gettext_lazy("e-mail")
-    LETTER = "letter", gettext_lazy("courrier")
-    SCRIPT = "script", gettext_lazy("script d'appel")
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """One part of a notice: a title, then a text of its audience, or `lines` written from the facts.
@@ -90,7 +82,9 @@ def page(
     """What the page of `audience` shows; `render` says the same in lines."""
     facts = notices.facts_of(version)
     if person is None:
-        return pages.public(version, facts, information.updates_of(version.incident), audience=audience)
+        return pages.public(
+            version, facts, information.updates_of(version.incident), audience=audience
+        )
     if isinstance(person, AyantDroit):
         answer = exposure.of_ayant_droit(person, facts)
         # he reads it himself: « vos données », as a member does, and not « ses données »
@@ -106,21 +100,6 @@ def blocks(shown: Page) -> list[Block]:
     """The blocks of a page, without a statement."""
     found = (_block(shown, topic) for topic in Topic)
     return [block for block in found if block.text or block.lines]
-
-
-def as_text(shown: list[Block], medium: Medium) -> str:
-    """`shown` as plain text, titles in capitals. An e-mail says where to read one's data, and not which.
-
-    An e-mail crosses other people's machines: no category, no name. (domain.md §3)
-    """
-    parts = []
-    for block in shown:
-        lines = [*block.paragraphs, *block.lines]
-        if medium == Medium.MAIL and block.topic == Topic.DATA:
-            lines = [_("Votre espace adhérent dit lesquelles de vos données sont touchées.")]
-        between = "\n\n" if block.text else "\n"
-        parts.append(f"{block.title.upper()}\n\n{between.join(lines)}")
-    return "\n\n\n".join(parts) + "\n"
 
 
 def _block(shown: Page, topic: Topic) -> Block:

@@ -15,7 +15,7 @@ from incidents import notices, renderings, review
 from incidents.audience import ADULT_AGE, years_before
 from incidents.models import NoticeVersion
 from incidents.models.wording import Audience
-from incidents.renderings import OF_A_PERSON, Medium
+from incidents.renderings import OF_A_PERSON
 from members import audit
 from members.models import AyantDroit, Member
 
@@ -45,7 +45,6 @@ class PreviewForm(forms.Form):
     audience = forms.ChoiceField(
         label=gettext_lazy("Public"), choices=Audience.choices, required=False
     )
-    medium = forms.ChoiceField(label=gettext_lazy("Canal"), choices=Medium.choices, required=False)
     number = forms.CharField(
         label=gettext_lazy("Numéro d'adhérent"),
         max_length=20,
@@ -75,7 +74,6 @@ class PreviewForm(forms.Form):
     def clean(self):
         cleaned = super().clean()
         cleaned["audience"] = Audience(cleaned.get("audience") or Audience.MEMBER)
-        cleaned["medium"] = Medium(cleaned.get("medium") or Medium.PAGE)
         apart = (Audience.PUBLIC, Audience.EMPLOYER)  # who reads of nobody in particular
         self.person = None if cleaned["audience"] in apart else self.member
         if (
@@ -125,7 +123,7 @@ class Looks:
         form = PreviewForm(request.GET or None)
         if not form.is_valid():
             return self.look(request, "preview", version, _("Voir comme un lecteur"), form=form)
-        audience, medium = form.cleaned_data["audience"], form.cleaned_data["medium"]
+        audience = form.cleaned_data["audience"]
         told = {"member": form.member.number} if form.person else {}
         audit.record(
             "incident.previewed",
@@ -134,22 +132,13 @@ class Looks:
             incident=version.incident.reference,
             version=version.number,
             audience=audience.value,
-            medium=medium.value,
             **told,
         )
         page = renderings.page(version, audience, form.person)
-        if medium == Medium.PAGE and audience in PAGES:
+        if audience in PAGES:
             return render(request, PAGES[audience], {"page": replace(page, is_preview=True)})
-        blocks = renderings.blocks(page)
-        return self.look(
-            request,
-            "rendering",
-            version,
-            _("%(audience)s : %(medium)s")
-            % {"audience": audience.label.capitalize(), "medium": medium.label},
-            blocks=blocks,
-            text="" if medium == Medium.PAGE else renderings.as_text(blocks, medium),
-        )
+        title = audience.label.capitalize()
+        return self.look(request, "rendering", version, title, blocks=renderings.blocks(page))
 
     def compare(self, request, object_id):
         version = self.object_to_move(request, object_id, "incidents.view_noticeversion")
