@@ -29,6 +29,8 @@ class Call(StruckModel):
     Of who called, a name and a function; nothing else about that person is kept.
     """
 
+    happened = "called_at"
+
     target = models.ForeignKey(
         "incidents.Target",
         on_delete=models.PROTECT,

@@ -131,6 +131,11 @@ class Evidence(WrittenOnceModel):
     def __str__(self):
         return f"{self.name} · {self.get_kind_display()}"
 
+    def save(self, *args, **kwargs):
+        if self._state.adding:
+            self._meta.get_field("received_at").clean(self.received_at, self)
+        super().save(*args, **kwargs)
+
     @property
     def is_removed(self) -> bool:
         return self.removed_at is not None

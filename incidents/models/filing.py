@@ -11,6 +11,8 @@ from members.models.written_once import WrittenOnceModel
 class Classification(StruckModel):
     """Whether an incident is major in the sense of DORA, and when that was decided. One stands at a time."""
 
+    happened = "classified_at"
+
     incident = models.ForeignKey(
         "incidents.Incident",
         on_delete=models.PROTECT,
@@ -43,6 +45,8 @@ class Filing(StruckModel):
 
     `due_at` is what the clock said when it was recorded; a late filing says why. (domain.md §4.9)
     """
+
+    happened = "submitted_at"
 
     incident = models.ForeignKey(
         "incidents.Incident",

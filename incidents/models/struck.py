@@ -19,8 +19,12 @@ class StruckQuerySet(WrittenOnceQuerySet):
 
 
 class StruckModel(WrittenOnceModel):
-    """Who typed a wrong hour strikes the row through and writes another one: both stay to be read."""
+    """Who typed a wrong hour strikes the row through and writes another one: both stay to be read.
 
+    `happened` names the column that says when: nothing to come is saved. (ValidationError)
+    """
+
+    happened: str
     recorded_at = models.DateTimeField(_("saisi le"), default=timezone.now, editable=False)
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -53,6 +57,11 @@ class StruckModel(WrittenOnceModel):
                 name="%(class)s_struck_by_whom_and_why",
             )
         ]
+
+    def save(self, *args, **kwargs):
+        if self._state.adding:
+            self._meta.get_field(self.happened).clean(getattr(self, self.happened), self)
+        super().save(*args, **kwargs)
 
     @property
     def is_struck(self) -> bool:

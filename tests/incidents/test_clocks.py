@@ -342,7 +342,11 @@ def test_a_late_filing_says_why_or_is_not_recorded(incident, call, auteur):
         file(incident, "rgpd-33", auteur, late_reason="Le rapport manquait.")
         assert clock_of(incident, "rgpd-33").state == ClockState.MET_LATE
         row = Filing.objects.values().get()
-    with pytest.raises(IntegrityError, match="filing_late_says_why"), transaction.atomic():
+    with (
+        time_machine.travel(NOON + 90 * HOUR, tick=False),
+        pytest.raises(IntegrityError, match="filing_late_says_why"),
+        transaction.atomic(),
+    ):
         Filing.objects.create(
             **{**row, "id": None, "late_reason": "", "submitted_at": NOON + 90 * HOUR}
         )
@@ -423,10 +427,22 @@ def test_the_database_itself_rewrites_and_deletes_nothing(incident, call, auteur
 
 
 def test_nothing_happens_tomorrow(incident, auteur, call):
-    with pytest.raises(ValidationError):
-        Call(target=call.target, called_at=timezone.now() + HOUR, channel="telephone").clean_fields(
-            exclude={"recorded_by", "caller_name", "caller_role", "said"}
-        )
+    later = timezone.now() + HOUR
+    proof = file(incident, "rgpd-33", auteur).evidence
+    clock = clock_of(incident, "rgpd-33")
+    common = {"by": auteur}
+    for act in (
+        lambda: intake.record(incident, told(later), **common),
+        lambda: filings.record(incident, clock, submitted_at=later, evidence=proof, **common),
+        lambda: filings.classify(
+            incident, classified_at=later, is_major=True, grounds="Oui.", **common
+        ),
+        lambda: file(incident, "rgpd-33", auteur, at=later),
+    ):
+        with pytest.raises(ValidationError, match="futur"):
+            act()
+    assert (Call.objects.count(), Filing.objects.count(), incident.evidence.count()) == (1, 1, 1)
+    assert not Classification.objects.exists()
 
 
 # Reminders
