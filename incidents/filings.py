@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.core.files.base import File
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -57,47 +57,49 @@ def record(
 
     Raises NotApplicable, NoEvidence, LateWithoutReason or Twice.
     """
-    try:
-        with transaction.atomic():
-            Incident.objects.hold(incident)
-            now = next(
-                (one for one in clocks.of(incident, timezone.now()) if one.key == clock.key), None
-            )
-            if now is None or not now.applies:
-                raise NotApplicable
-            if not Evidence.objects.kept().filter(pk=evidence.pk, incident=incident).exists():
-                raise NoEvidence
-            # what follows a first filing completes it, and misses no deadline
-            is_first = now.filing is None or submitted_at < now.filing.submitted_at
-            due_at = now.due_at if is_first else None
-            is_late = due_at is not None and submitted_at > due_at
-            if is_late and not late_reason:
-                raise LateWithoutReason
-            filing = Filing.objects.create(
-                incident=incident,
-                target=now.target,
-                regime=now.regime,
-                submitted_at=submitted_at,
-                reference=reference,
-                evidence=evidence,
-                due_at=due_at,
-                late_reason=late_reason if is_late else "",
-                recorded_by=by,
-            )
-            audit.record(
-                "filing.recorded",
-                actor=by,
-                request=request,
-                incident=incident.reference,
-                regime=now.regime.code,
-                operator=now.target.operator.code if now.target else None,
-                submitted_at=submitted_at.isoformat(),
-                late=is_late,
-                filing=filing.pk,
-                evidence=evidence.pk,
-            )
-    except IntegrityError:
-        raise Twice from None
+    with transaction.atomic():
+        Incident.objects.hold(incident)
+        now = next(
+            (one for one in clocks.of(incident, timezone.now()) if one.key == clock.key), None
+        )
+        if now is None or not now.applies:
+            raise NotApplicable
+        if not Evidence.objects.kept().filter(pk=evidence.pk, incident=incident).exists():
+            raise NoEvidence
+        # what follows a first filing completes it, and misses no deadline
+        is_first = now.filing is None or submitted_at < now.filing.submitted_at
+        due_at = now.due_at if is_first else None
+        is_late = due_at is not None and submitted_at > due_at
+        if is_late and not late_reason:
+            raise LateWithoutReason
+        same = {
+            "incident": incident,
+            "target": now.target,
+            "regime": now.regime,
+            "submitted_at": submitted_at,
+        }
+        if Filing.objects.standing().filter(**same).exists():
+            raise Twice
+        filing = Filing.objects.create(
+            **same,
+            reference=reference,
+            evidence=evidence,
+            due_at=due_at,
+            late_reason=late_reason if is_late else "",
+            recorded_by=by,
+        )
+        audit.record(
+            "filing.recorded",
+            actor=by,
+            request=request,
+            incident=incident.reference,
+            regime=now.regime.code,
+            operator=now.target.operator.code if now.target else None,
+            submitted_at=submitted_at.isoformat(),
+            late=is_late,
+            filing=filing.pk,
+            evidence=evidence.pk,
+        )
     return filing
 
 

@@ -85,12 +85,8 @@ def record(incident: Incident, told: Told, *, by, request=None) -> Call:
 
     Raises Twice, `lifecycle.Moved` when the incident is closed, `evidence.Refused` for a file.
     """
-    with evidence.stored(told.files) as files:
-        try:
-            with transaction.atomic():
-                return _record(incident, told, files, by, request)
-        except IntegrityError:
-            raise Twice from None
+    with evidence.stored(told.files) as files, transaction.atomic():
+        return _record(incident, told, files, by, request)
 
 
 def _record(incident, told: Told, files, by, request) -> Call:
@@ -108,6 +104,8 @@ def _record(incident, told: Told, files, by, request) -> Call:
             "window_source": told.source if told.window_from else "",
         },
     )
+    if Call.objects.standing().filter(target=target, called_at=told.called_at).exists():
+        raise Twice
     call = Call.objects.create(
         target=target,
         called_at=told.called_at,
@@ -135,17 +133,7 @@ def _record(incident, told: Told, files, by, request) -> Call:
             by=by,
             request=request,
         )
-    known = set(target.steps.values_list("kind", flat=True))
-    steps = {kind: done_on for kind, done_on in told.steps.items() if kind not in known}
-    for kind, done_on in steps.items():
-        Step.objects.create(
-            incident=incident,
-            target=target,
-            kind=kind,
-            actor=told.operator.name,
-            done_on=done_on,
-            text=STEPS[kind] % {"operator": told.operator.name},
-        )
+    steps = [kind for kind, done_on in told.steps.items() if _step(target, kind, done_on)]
     for file in files:
         evidence.record(
             incident,
@@ -167,7 +155,23 @@ def _record(incident, told: Told, files, by, request) -> Call:
         called_at=told.called_at.isoformat(),
         channel=told.channel,
         claims=len(told.claims),
-        steps=list(steps),
+        steps=steps,
         files=len(files),
     )
     return call
+
+
+def _step(target: Target, kind: str, done_on: date | None) -> bool:
+    """Writes a measure, or the day of one whose day nobody knew; whether that taught anything."""
+    known = target.steps.filter(kind=kind)
+    if known.exists():
+        return bool(done_on and known.filter(done_on__isnull=True).update(done_on=done_on))
+    Step.objects.create(
+        incident=target.incident,
+        target=target,
+        kind=kind,
+        actor=target.operator.name,
+        done_on=done_on,
+        text=STEPS[kind] % {"operator": target.operator.name},
+    )
+    return True

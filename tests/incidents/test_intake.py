@@ -1,11 +1,12 @@
 """« Un opérateur appelle »: one page, everything or nothing, and nothing typed is lost."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from threading import Barrier, Thread
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from incidents import clocks, comparison, intake, lifecycle
@@ -232,7 +233,7 @@ def test_nothing_is_half_recorded(incident, auteur, operators, settings, tmp_pat
     settings.MEDIA_ROOT = str(tmp_path)
     files = [SimpleUploadedFile("a.pdf", b"%PDF-1")]
     claims = {"NIR": ("exposee", "dite"), "INCONNUE": ("exposee", "dite")}
-    with pytest.raises(intake.Twice):  # whatever rule of the database was broken
+    with pytest.raises(IntegrityError, match="claim_state_and_category_are_known"):
         intake.record(
             incident,
             call_told(operators[0], claims=claims, files=files, files_kind="courriel"),
@@ -241,6 +242,21 @@ def test_nothing_is_half_recorded(incident, auteur, operators, settings, tmp_pat
     assert not Call.objects.exists()
     assert not incident.targets.exists()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_day_of_a_measure_that_is_told_later_is_kept(incident, auteur, operators):
+    first, later = an_hour_ago(), an_hour_ago() + timedelta(minutes=30)
+    for called_at, day in ((first, None), (later, date(2026, 3, 2))):
+        said = call_told(operators[0], called_at=called_at, steps={"plainte": day})
+        intake.record(incident, said, by=auteur)
+    assert incident.steps.get().done_on == date(2026, 3, 2)
+    told = [event.details["steps"] for event in AuditEvent.objects.filter(action="call.recorded")]
+    assert told == [["plainte"], ["plainte"]]
+    again = call_told(operators[0], called_at=later + timedelta(minutes=1))
+    intake.record(incident, replace(again, steps={"plainte": date(2026, 3, 9)}), by=auteur)
+    assert incident.steps.get().done_on == date(2026, 3, 2), (
+        "a known day is changed on purpose only"
+    )
 
 
 def test_a_call_about_a_closed_incident_opens_another(as_staff, auteur, incident, operators):
