@@ -1,9 +1,12 @@
 """What was filed with an authority, how an incident was classified, and the duties themselves."""
 
+from datetime import timedelta
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils import timezone
@@ -12,7 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from incidents import clocks, filings
 from incidents.admin.lines import LinesField
-from incidents.admin.pages import TOGETHER, FilesForm, IncidentPages, moment
+from incidents.admin.meanwhile import Meanwhile
+from incidents.admin.pages import TOGETHER, FilesForm, IncidentPages, day, moment
 from incidents.admin.records import StruckAdmin
 from incidents.models import Classification, Filing, Incident, Regime
 from incidents.models.call import not_yet
@@ -193,18 +197,43 @@ class ClassificationAdmin(StruckAdmin):
 
 class HouseRuleForm(forms.ModelForm):
     hours = forms.IntegerField(label=gettext_lazy("Heures"), min_value=1, max_value=10_000)
+    applies_from = day(
+        label=gettext_lazy("S'applique depuis le"),
+        help_text=gettext_lazy(
+            "Au plus tôt demain. Un incident connu avant ce jour garde son échéance."
+        ),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not _is_to_come(self.instance):
+            self.initial["applies_from"] = timezone.localdate() + timedelta(days=1)
+
+    def clean_applies_from(self):
+        since = self.cleaned_data["applies_from"]
+        if since <= timezone.localdate():
+            raise ValidationError(_("Choisissez demain, ou plus tard."))
+        others = Regime.objects.filter(code=self.instance.code).exclude(pk=self.instance.pk)
+        if others.filter(applies_from=since).exists():
+            raise ValidationError(_("Ce délai change déjà ce jour-là."))
+        return since
 
 
 @admin.register(Regime)
-class RegimeAdmin(admin.ModelAdmin):
-    """The law comes with the portal; only a house rule, for which the law gives no number, is set here."""
+class RegimeAdmin(Meanwhile, admin.ModelAdmin):
+    """The law comes with the portal; only a house rule, for which the law gives no number, is set here.
+
+    What applied until now stays: a change is another row, for what is known from its first day on.
+    """
 
     list_display = ["name", "article", "delay", "applies_from", "house"]
     form = HouseRuleForm
     fields = ["name", "article", "applies_from", "started", "house", "hours"]
 
-    def get_readonly_fields(self, request, obj=None):
-        return ["name", "article", "applies_from", "started", "house"]
+    readonly_fields = ["name", "article", "started", "house"]
+    refusals = {
+        IntegrityError: gettext_lazy("Quelqu'un d'autre vient de changer ce délai. Relisez-le.")
+    }
 
     @admin.display(description=gettext_lazy("délai"))
     def delay(self, regime):
@@ -233,12 +262,24 @@ class RegimeAdmin(admin.ModelAdmin):
         return self.fields
 
     def save_model(self, request, obj, form, change):
-        before = Regime.objects.get(pk=obj.pk).hours
-        obj.save(update_fields=["hours"])
-        if before != obj.hours:
-            audit.record(
-                "regime.changed", request=request, regime=obj.code, before=before, after=obj.hours
-            )
+        before = Regime.objects.get(pk=obj.pk)
+        if not _is_to_come(before):
+            obj.pk = None
+            obj._state.adding = True
+        obj.save()
+        audit.record(
+            "regime.changed",
+            request=request,
+            regime=obj.code,
+            before=before.hours,
+            after=obj.hours,
+            applies_from=obj.applies_from.isoformat(),
+        )
+
+
+def _is_to_come(regime: Regime) -> bool:
+    """Whether nothing rests on it yet."""
+    return regime.applies_from > timezone.localdate()
 
 
 def _delay(regime: Regime) -> str:

@@ -681,21 +681,45 @@ def test_who_records_calls_strikes_them_through_with_a_reason(
 
 def test_only_a_house_rule_is_set_and_only_by_the_dpo(as_staff, auteur, dpo):
     house, law = Regime.objects.get(code="rgpd-34"), Regime.objects.get(code="rgpd-33")
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    posted = {"hours": 48, "applies_from": tomorrow.isoformat()}
     browser = as_staff(auteur)
-    assert browser.post(at("regime_change", house), {"hours": 1}).status_code == 403
+    assert browser.post(at("regime_change", house), posted).status_code == 403
     browser = as_staff(dpo)
-    assert browser.post(at("regime_change", law), {"hours": 999}).status_code == 403
-    assert browser.post(at("regime_change", house), {"hours": 0}).status_code == 200
-    assert browser.post(at("regime_change", house), {"hours": 48}).status_code == 302
-    assert list(Regime.objects.filter(code__startswith="rgpd").values_list("hours", flat=True)) == [
-        72,
-        48,
-    ]
+    assert browser.post(at("regime_change", law), posted).status_code == 403
+    for wrong in ({"hours": 0}, {"applies_from": timezone.localdate().isoformat()}):
+        assert browser.post(at("regime_change", house), posted | wrong).status_code == 200
+    assert f'value="{tomorrow}"' in text(browser.get(at("regime_change", house)))
+    assert browser.post(at("regime_change", house), posted).status_code == 302
     assert AuditEvent.objects.get(action="regime.changed").details == {
         "regime": "rgpd-34",
         "before": 72,
         "after": 48,
+        "applies_from": tomorrow.isoformat(),
     }
+
+
+def test_a_house_rule_that_changes_keeps_the_deadlines_of_what_is_known(
+    as_staff, dpo, incident, call, auteur
+):
+    house, before = Regime.objects.get(code="rgpd-34"), clock_of(incident, "rgpd-34").due_at
+    browser = as_staff(dpo)
+    since = NOON.date() + timedelta(days=1)
+    posted = {"hours": 48, "applies_from": since.isoformat()}
+    browser.post(at("regime_change", house), posted)
+    assert clock_of(incident, "rgpd-34").due_at == before
+    house.refresh_from_db()
+    later = Regime.objects.get(code="rgpd-34", applies_from=since)
+    assert (house.hours, later.hours, later.house_rule) == (72, 48, True)
+    assert "Ce délai change déjà ce jour-là." in text(
+        browser.post(at("regime_change", house), posted)
+    )
+    browser.post(at("regime_change", later), posted | {"hours": 24})  # nothing rests on it yet
+    assert list(Regime.objects.filter(code="rgpd-34").values_list("hours", flat=True)) == [72, 24]
+    filings.strike(call, reason="Mauvaise heure.", by=auteur)
+    with time_machine.travel(NOON + 30 * HOUR, tick=False):
+        intake.record(incident, told(NOON + 24 * HOUR), by=auteur)
+        assert clock_of(incident, "rgpd-34").due_at == NOON + 48 * HOUR
 
 
 def test_clocks_run_on_when_the_incident_is_closed(february_2024, cast, as_staff):
