@@ -72,11 +72,6 @@ class Clock:
         end = self.filing.submitted_at if self.filing else self.at
         return max(0, (end - self.started_at) * 100 // (self.due_at - self.started_at))
 
-    @property
-    def left(self) -> timedelta | None:
-        """The time left; below zero when late."""
-        return self.due_at - self.at if self.due_at else None
-
 
 @dataclass(frozen=True, slots=True)
 class Happened:

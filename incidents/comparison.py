@@ -22,8 +22,8 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether two operators say different things of it."""
-        return len({cell.live and cell.live.state for cell in self.cells}) > 1
+        """Whether two operators say different things of it; who says nothing contradicts nobody."""
+        return len({cell.live.state for cell in self.cells if cell.live}) > 1
 
 
 def of(incident: Incident) -> tuple[list[Target], list[Row]]:

@@ -186,8 +186,7 @@ def publish_due() -> int:
     appeared = 0
     for version in NoticeVersion.objects.due().select_related("incident", "author", "approver"):
         try:
-            _publish_due(version)
-            appeared += 1
+            appeared += _publish_due(version)
         except TooLate:
             _hold_back(version, "closed")
         except FactsChanged:
@@ -199,7 +198,8 @@ def publish_due() -> int:
     return appeared
 
 
-def _publish_due(version: NoticeVersion) -> None:
+def _publish_due(version: NoticeVersion) -> bool:
+    """Whether it appeared: another worker may have published it, or a colleague withdrawn it."""
     with transaction.atomic():
         frozen = _open_and_read(version)
         if facts_digest(frozen) != version.approved_facts:
@@ -207,11 +207,11 @@ def _publish_due(version: NoticeVersion) -> None:
         _insist(gaps(version, frozen))
         snapshot = frozen.snapshot()
         sealed = digest(version, snapshot)
-        # another worker may have published it, or a colleague withdrawn it: nothing to do, then
         if NoticeVersion.objects.filter(pk=version.pk).publish_due(facts=snapshot, digest=sealed):
             _published(version, sealed, by=version.approver, scheduled=True)
-            return
+            return True
         transaction.set_rollback(True)
+        return False
 
 
 def _hold_back(version: NoticeVersion, why: str, **told) -> None:

@@ -71,7 +71,6 @@ class TargetView:
 class OperatorView:
     operator: str
     state: str
-    reason_code: str
     reason_text: str
     since: date | None
     until: date | None
@@ -313,7 +312,6 @@ def _operator(exposure: OperatorExposure) -> OperatorView:
     view = {
         "operator": target.operator_name,
         "state": exposure.state.value,
-        "reason_code": exposure.reason.value,
         "reason_text": exposure.sentence,
         "since": exposure.since,
         "until": exposure.until,

@@ -1,5 +1,6 @@
 """The on-call colleagues hear of a deadline at half of its time, at 80 % and once it is over."""
 
+import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from incidents import clocks
 from incidents.clocks import Clock
 from incidents.models import Incident, Reminder
 from members import alerts
+
+log = logging.getLogger(__name__)
 
 STEPS = (50, 80, 100)  # percent
 
@@ -26,13 +29,16 @@ def remind(now: datetime | None = None) -> int:
     now = now or timezone.now()
     told = 0
     for incident in Incident.objects.all():
-        for clock in clocks.of(incident, now):
-            if clock.is_open and _tell(incident, clock):
-                told += 1
+        try:
+            told += sum(_tell(incident, clock) for clock in clocks.of(incident, now))
+        except Exception:  # one that cannot be handled never silences the others
+            log.exception("The deadlines of the incident %s could not be told.", incident.pk)
     return told
 
 
 def _tell(incident: Incident, clock: Clock) -> bool:
+    if not clock.is_open:
+        return False
     reached = max((step for step in STEPS if clock.percent >= step), default=None)
     if reached is None:
         return False

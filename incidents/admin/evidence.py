@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents import evidence
 from incidents.admin.moves import ReasonForm
-from incidents.admin.pages import TOGETHER, FilesForm, IncidentPages, moment
+from incidents.admin.pages import TOGETHER, FilesForm, IncidentPages, TargetField, moment
 from incidents.admin.records import RecordAdmin
 from incidents.models import Evidence, Incident
 from incidents.models.call import not_yet
@@ -29,11 +29,6 @@ PROBLEMS = {
     "missing": gettext_lazy("introuvable"),
     "still there": gettext_lazy("encore présent malgré son retrait"),
 }
-
-
-class TargetField(forms.ModelChoiceField):
-    def label_from_instance(self, target):
-        return target.operator.name
 
 
 class EvidenceForm(FilesForm):

@@ -3,6 +3,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
+from django.db.models import Max, Q
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -19,6 +20,7 @@ from incidents.admin.intake import IntakePages
 from incidents.admin.lines import lines
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.moves import Moves
+from incidents.admin.pages import TargetField
 from incidents.admin.reach import ReachPages
 from incidents.admin.timeline import TimelinePages
 from incidents.models import (
@@ -32,6 +34,7 @@ from incidents.models import (
 )
 from incidents.models.claim import ClaimState, Confidence, not_in_the_future
 from incidents.models.incident import IncidentState
+from incidents.models.notice import VersionState
 from members import audit
 from members.admin.cells import CellForm, touched
 from members.admin.links import Readers, link
@@ -57,11 +60,6 @@ class TargetInline(admin.StackedInline):
     show_change_link = True
 
 
-class OperatorField(forms.ModelChoiceField):
-    def label_from_instance(self, target):
-        return target.operator.name
-
-
 class StepInline(admin.TabularInline):
     model = Step
     form = CellForm
@@ -74,7 +72,7 @@ class StepInline(admin.TabularInline):
             kwargs["queryset"] = Target.objects.filter(incident=incident).select_related(
                 "incident", "operator"
             )
-            kwargs["form_class"] = OperatorField
+            kwargs["form_class"] = TargetField
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
@@ -147,11 +145,12 @@ class IncidentAdmin(
 
     @admin.display(description=gettext_lazy("version en vigueur"))
     def version_in_force(self, incident):
-        numbers = [version.number for version in incident.versions.all() if version.is_published]
-        return max(numbers, default=_("aucune"))
+        return incident.number_in_force or _("aucune")
 
     def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related("versions")
+        published = Q(versions__state=VersionState.PUBLISHED)
+        number = Max("versions__number", filter=published)
+        return super().get_queryset(request).annotate(number_in_force=number)
 
     def get_readonly_fields(self, request, obj=None):
         # a reference that members have seen in an address never changes

@@ -28,6 +28,13 @@ def day(**options) -> forms.DateField:
     return forms.DateField(widget=widget, **options)
 
 
+class TargetField(forms.ModelChoiceField):
+    """A target of one incident, by its operator."""
+
+    def label_from_instance(self, target):
+        return target.operator.name
+
+
 class FilesForm(forms.Form):
     """A form whose fields of files say why one of them is not kept."""
 

@@ -107,10 +107,6 @@ class Filing(StruckModel):
     def __str__(self):
         return f"{self.regime} · {timezone.localtime(self.submitted_at):%d/%m/%Y %H:%M}"
 
-    @property
-    def was_late(self) -> bool:
-        return self.due_at is not None and self.submitted_at > self.due_at
-
 
 class Reminder(WrittenOnceModel):
     """The on-call colleagues were told that so much of a deadline has passed: once for each deadline.

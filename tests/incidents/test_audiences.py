@@ -11,6 +11,7 @@ from incidents import acknowledgements, exposure, facts, notices, renderings
 from incidents.completeness import gaps
 from incidents.models import Acknowledgement, NoticeVersion
 from incidents.models.wording import OTHERS, WRITTEN, Audience, Topic, own_texts
+from incidents.templatetags.notices import never_ask
 from members.models import AuditEvent, AyantDroit, Delegation
 from portal.demo.incident import NOTICE
 from tests.forms import typed
@@ -302,6 +303,14 @@ def test_support_opens_the_script_of_the_version_in_force_in_one_click(as_staff,
     assert (event.user, event.actor) == (cast.antoine.user, cast.support)
     notices.publish(submitted, by=cast.approbateur)
     assert "v2" in text(browser.get(address))
+
+
+def test_what_never_to_ask_costs_one_statement_for_each_incident(
+    cast, february_2024, django_assert_num_queries
+):
+    with django_assert_num_queries(2):  # the versions in force; what leaked of him, not of his
+        told = never_ask(cast.antoine)
+    assert "Numéro de sécurité sociale" in told["leaked"]
 
 
 def test_a_script_without_caller_records_nothing_and_tells_of_nobody(as_staff, cast, february_2024):

@@ -501,6 +501,19 @@ def test_a_met_clock_and_an_empty_list_are_silent(on_call, incident, auteur, set
     assert reminded(100 * HOUR) == []
 
 
+def test_an_incident_whose_deadlines_cannot_be_computed_silences_no_other(
+    on_call, incident, auteur, monkeypatch, caplog
+):
+    broken = Incident.objects.create(
+        reference="2026-04-essai", title="Essai", detected_on="2026-04-01", created_by=auteur
+    )
+    real = clocks.of
+    monkeypatch.setattr(clocks, "of", lambda one, now: 1 / 0 if one == broken else real(one, now))
+    assert Incident.objects.first() == broken
+    assert reminded(40 * HOUR) == [50]
+    assert f"The deadlines of the incident {broken.pk} could not be told." in caplog.text
+
+
 def test_a_deadline_that_moved_is_another_one(on_call, incident, call, auteur):
     assert reminded(40 * HOUR) == [50]
     filings.strike(call, reason="Mauvaise heure.", by=auteur)

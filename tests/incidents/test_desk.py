@@ -6,7 +6,8 @@ from html import unescape
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -386,6 +387,16 @@ def test_an_operator_leaves_an_incident_while_nothing_is_claimed_of_it(
     assert browser.post(at("incident_change", february_2024), page).status_code == 302
     assert not february_2024.targets.filter(pk=wrong.pk).exists()
     assert february_2024.targets.count() == 2
+
+
+def test_the_list_says_which_version_is_in_force_without_reading_its_facts(
+    as_staff, cast, february_2024
+):
+    browser = as_staff(cast.auteur)
+    with CaptureQueriesContext(connection) as asked:
+        page = text(browser.get(at("incident_changelist")))
+    assert '<td class="field-version_in_force">1</td>' in page
+    assert not [query for query in asked if '."facts"' in query["sql"]]
 
 
 def test_saving_an_incident_writes_what_was_typed(as_staff, cast, february_2024):

@@ -146,9 +146,19 @@ def test_what_each_operator_says_is_compared_category_by_category(incident, aute
     for operator, state in zip(operators, ("exposee", "non_exposee"), strict=True):
         said = call_told(operator, claims={"NIR": (state, "dite"), "EMAIL": ("exposee", "dite")})
         intake.record(incident, said, by=auteur)
+    alone = call_told(
+        operators[0],
+        called_at=an_hour_ago() + timedelta(minutes=1),
+        claims={"MEDICAL": ("exposee", "dite")},
+    )
+    intake.record(incident, alone, by=auteur)  # who says nothing contradicts nobody
     _targets, rows = comparison.of(incident)
     assert [row.category for row in rows if row.differs] == ["NIR"]
-    assert {row.category for row in rows if row.cells[0].live} == {"NIR", "EMAIL"}
+    assert {row.category for row in rows if row.cells[0].live} == {
+        "NIR",
+        "EMAIL",
+        "MEDICAL",
+    }
 
 
 def call_told(operator, **more):

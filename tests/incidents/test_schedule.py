@@ -72,6 +72,16 @@ def test_what_was_approved_for_later_appears_on_time_and_not_before(cast, schedu
     assert (event.actor, event.details["scheduled"]) == (cast.approbateur, True)
 
 
+def test_what_a_colleague_withdraws_at_that_moment_is_not_counted(monkeypatch, scheduled):
+    def meanwhile(version, _facts):
+        NoticeVersion.objects.filter(pk=version.pk).withdraw(reason="Doublon")
+        return []
+
+    monkeypatch.setattr(notices, "gaps", meanwhile)
+    with time_machine.travel(timezone.now() + HOUR):
+        assert notices.publish_due() == 0
+
+
 def test_a_time_that_has_passed_is_now(cast, draft):  # noqa: F811
     draft.change_note = "Une précision."
     draft.appears_at = timezone.now() - HOUR
