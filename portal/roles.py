@@ -28,6 +28,7 @@ _SUPPORT = [
     *_may("view", "members", "auditevent", "lettercode"),
     *_may("reveal", "members", "nir"),
     *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement", "reach"),
+    *_may("view", "incidents", "attestation"),
     "members.unlock_account",
     "members.end_sessions",
     "members.start_recovery",

@@ -1,3 +1,3 @@
-from incidents.admin import acknowledgement, call, evidence, filing, incident, notice
+from incidents.admin import acknowledgement, attestation, call, evidence, filing, incident, notice
 
-__all__ = ["acknowledgement", "call", "evidence", "filing", "incident", "notice"]
+__all__ = ["acknowledgement", "attestation", "call", "evidence", "filing", "incident", "notice"]

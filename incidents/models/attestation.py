@@ -44,4 +44,4 @@ class Attestation(WrittenOnceModel):
         ]
 
     def __str__(self):
-        return f"{self.member} · {self.version}"
+        return f"{self.version} · {timezone.localtime(self.issued_at):%d/%m/%Y %H:%M}"

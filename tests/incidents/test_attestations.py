@@ -443,3 +443,28 @@ def test_an_agent_who_views_a_space_reads_the_page_and_issues_nothing(
     assert browser.post(PAGE).status_code == 403
     assert browser.get(PDF).status_code == 403
     assert not Attestation.objects.exists()
+
+
+def test_support_finds_which_documents_were_made_and_reads_neither_words_nor_code(
+    as_staff, cast, document
+):
+    row, code = document
+    browser = as_staff(cast.support)
+    address = "/admin/incidents/attestation/"
+    assert "Faites une recherche" in text(browser.get(address))
+    seen = []
+    for asked in (cast.antoine.number, REFERENCE):
+        page = browser.get(address, {"q": asked})
+        assert cast.antoine.number in text(page)
+        assert "valable" in text(page)
+        seen.append(text(page))
+    seen.append(text(browser.get(f"{address}{row.pk}/change/")))
+    assert attestations.grouped(row.fingerprint) in seen[-1]
+    for page in seen:
+        assert not [name for name in NAMES if name in page]
+        assert code not in page
+        assert row.code_digest not in page
+    assert browser.post(f"{address}{row.pk}/change/", {"people": 9}).status_code == 403
+    notices.withdraw(row.version, by=cast.approbateur, reason="Erreur")
+    assert "version retirée depuis" in text(browser.get(address, {"q": REFERENCE}))
+    assert as_staff(cast.auteur).get(address).status_code == 403

@@ -66,6 +66,8 @@ MATRIX = {
     "incidents.count_audience": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.search_audience": {roles.SUPPORT, roles.LEAD, roles.DPO},
     "incidents.delete_incident": set(),
+    "incidents.view_attestation": {roles.SUPPORT, roles.LEAD},
+    "incidents.change_attestation": set(),
     "incidents.view_call": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.add_call": {roles.WRITING},
     "incidents.view_evidence": {roles.WRITING, roles.APPROVAL, roles.DPO},

@@ -47,6 +47,7 @@ def starts(cast, incident):
     yield f"/admin/members/decompte/?q={cast.antoine.number}"
     yield f"/admin/members/card/?q={cast.antoine.number}"
     yield f"/admin/incidents/acknowledgement/?q={cast.antoine.number}"
+    yield f"/admin/incidents/attestation/?q={cast.antoine.number}"
     yield (
         reverse("admin:incidents_noticeversion_preview", args=[version.pk])
         + f"?number={cast.antoine.number}"
