@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.models import Call, Classification, Filing, Incident, Regime, Target
+from incidents.models import Call, Classification, Filing, Incident, Regime, Ruling, Target
 from incidents.models.regime import Trigger
 from members.days import day
 
@@ -43,6 +43,7 @@ class Clock:
     due_at: datetime | None = None
     filing: Filing | None = None
     why: str = ""  # why it waits, or does not apply
+    ruling: Ruling | None = None  # that it does not apply
 
     @property
     def name(self) -> str:
@@ -80,10 +81,11 @@ class Happened:
     awareness: Mapping[int, datetime]  # of a target → its first call
     classification: Classification | None
     filings: tuple[Filing, ...]  # in order of their submission
+    rulings: tuple[Ruling, ...] = ()
 
 
 def of(incident: Incident, now: datetime) -> list[Clock]:
-    """Every clock of `incident` as it stands at `now`, in five statements."""
+    """Every clock of `incident` as it stands at `now`, in six statements."""
     targets = list(incident.targets.select_related("operator", "incident"))
     awareness: dict[int, datetime] = {}
     for call in Call.objects.standing().filter(target__incident=incident).order_by("called_at"):
@@ -97,6 +99,7 @@ def of(incident: Incident, now: datetime) -> list[Clock]:
             .select_related("regime")
             .order_by("submitted_at", "pk")
         ),
+        rulings=tuple(Ruling.objects.standing().filter(incident=incident).select_related("regime")),
     )
     return compute(Regime.objects.all(), targets, happened, now)
 
@@ -127,6 +130,13 @@ def _clock(versions, target, targets, happened, before, now) -> Clock:
         if filing.regime.code == code and filing.target_id == (target.pk if target else None)
     ]
     filing = filed[0] if filed else None
+    for ruling in happened.rulings:
+        same = ruling.regime.code == code and ruling.target_id == (target.pk if target else None)
+        if same and not ruling.applies:
+            why = _("déclarée sans objet : %(reason)s") % {"reason": ruling.reason}
+            return Clock(
+                ruling.regime, target, ClockState.NOT_APPLICABLE, now, why=why, ruling=ruling
+            )
     if aware is None:
         regime, started, due, why = versions[-1], None, None, _("aucun appel n'est saisi")
     else:

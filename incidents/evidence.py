@@ -46,7 +46,7 @@ class TooHeavy(Refused):
 
 
 class InUse(Exception):
-    """The file is held, proves a filing, or is gone already."""
+    """The file is held, a filing or a ruling rests on it, or it is gone already."""
 
 
 class Unchanged(Exception):

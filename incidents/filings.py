@@ -1,4 +1,7 @@
-"""What was filed, and when an incident was classified. Each function is one change and one event."""
+"""What was filed, how an incident was classified, which duties do not apply to it.
+
+Each function is one change and one event.
+"""
 
 from datetime import datetime
 
@@ -10,7 +13,7 @@ from django.utils.translation import gettext as _
 from incidents import clocks
 from incidents import evidence as pieces
 from incidents.clocks import Clock
-from incidents.models import Call, Classification, Evidence, Filing, Incident
+from incidents.models import Call, Classification, Evidence, Filing, Incident, Ruling
 from incidents.models.evidence import EvidenceKind
 from incidents.models.struck import StruckModel
 from members import audit
@@ -19,6 +22,7 @@ STRUCK = {
     Call: "call.struck",
     Filing: "filing.struck",
     Classification: "incident.classification_struck",
+    Ruling: "ruling.struck",
 }
 
 
@@ -36,6 +40,14 @@ class LateWithoutReason(Exception):
 
 class Twice(Exception):
     """The same was recorded already."""
+
+
+class Filed(Exception):
+    """What was filed was due: a filing that stands is struck through first."""
+
+
+class Unchanged(Exception):
+    """The duty does not apply already, or nobody had set it aside."""
 
 
 class AlreadyStruck(Exception):
@@ -159,6 +171,59 @@ def classify(
             major=is_major,
         )
     return row
+
+
+def rule(
+    incident: Incident,
+    clock: Clock,
+    *,
+    applies: bool,
+    reason: str,
+    evidence: Evidence | None = None,
+    by,
+    request=None,
+) -> Ruling:
+    """Records that the duty of `clock` does not apply to the incident, or that it applies again.
+
+    The ruling before it is struck through. What follows a duty set aside does not apply either.
+    Raises Unchanged, Filed or NoEvidence.
+    """
+    with transaction.atomic():
+        Incident.objects.hold(incident)
+        now = next(
+            (one for one in clocks.of(incident, timezone.now()) if one.key == clock.key), None
+        )
+        is_set_aside = now is not None and now.ruling is not None
+        if now is None or (not is_set_aside if applies else not now.applies):
+            raise Unchanged
+        if now.filing:
+            raise Filed
+        if evidence and not incident.evidence.kept().filter(pk=evidence.pk).exists():
+            raise NoEvidence
+        same = Ruling.objects.filter(incident=incident, target=now.target)
+        same.filter(regime__code=now.regime.code).strike(by=by, reason=reason)
+        ruling = Ruling.objects.create(
+            incident=incident,
+            target=now.target,
+            regime=now.regime,
+            applies=applies,
+            reason=reason,
+            evidence=evidence,
+            recorded_by=by,
+        )
+        audit.record(
+            "ruling.recorded",
+            actor=by,
+            request=request,
+            incident=incident.reference,
+            regime=now.regime.code,
+            operator=now.target.operator.code if now.target else None,
+            applies=applies,
+            reason=reason,
+            ruling=ruling.pk,
+            evidence=evidence.pk if evidence else None,
+        )
+    return ruling
 
 
 def strike(row: StruckModel, *, reason: str, by, request=None) -> None:

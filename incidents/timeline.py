@@ -19,6 +19,7 @@ from incidents.models import (
     Filing,
     Incident,
     NoticeVersion,
+    Ruling,
     Step,
 )
 
@@ -31,6 +32,7 @@ class Kind(TextChoices):
     VERSION = "version", gettext_lazy("Information")
     FILING = "filing", gettext_lazy("Dépôt")
     CLASSIFICATION = "classification", gettext_lazy("Classement")
+    RULING = "ruling", gettext_lazy("Décision")
     INCIDENT = "incident", gettext_lazy("Incident")
 
 
@@ -44,7 +46,7 @@ class Entry:
     at: datetime | None = None
     operator: str = ""
     text: str = ""
-    row: Call | Evidence | Filing | Classification | NoticeVersion | None = None
+    row: Call | Evidence | Filing | Classification | Ruling | NoticeVersion | None = None
     struck: str = ""  # why it was struck through, or its file taken away
 
     @property
@@ -65,7 +67,7 @@ class Timeline:
 
 
 def of(incident: Incident, clocks: list[Clock]) -> Timeline:
-    """The whole story of `incident`, in seven statements; `clocks` are those of `clocks.of`."""
+    """The whole story of `incident`, in eight statements; `clocks` are those of `clocks.of`."""
     entries = [
         *_calls(incident),
         *_claims(incident),
@@ -74,6 +76,7 @@ def of(incident: Incident, clocks: list[Clock]) -> Timeline:
         *_versions(incident),
         *_filings(incident),
         *_classifications(incident),
+        *_rulings(incident),
     ]
     if incident.closed_at:
         entries.append(_at(Kind.INCIDENT, incident.closed_at, _("L'incident est clos")))
@@ -217,6 +220,21 @@ def _classifications(incident: Incident) -> Iterator[Entry]:
             row.classified_at,
             _("Incident classé majeur") if row.is_major else _("Incident classé non majeur"),
             text=row.grounds,
+            row=row,
+            struck=row.struck_reason,
+        )
+
+
+def _rulings(incident: Incident) -> Iterator[Entry]:
+    rows = Ruling.objects.filter(incident=incident)
+    for row in rows.select_related("regime", "target__operator", "evidence"):
+        piece = _("Pièce : %(name)s") % {"name": row.evidence.name} if row.evidence else ""
+        yield _at(
+            Kind.RULING,
+            row.recorded_at,
+            str(row),
+            operator=row.target.operator.name if row.target else "",
+            text="\n".join(filter(None, [row.reason, piece])),
             row=row,
             struck=row.struck_reason,
         )

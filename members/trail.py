@@ -130,6 +130,8 @@ LABELS = {
     "filing.recorded": _("Dépôt auprès d'une autorité saisi"),
     "filing.struck": _("Dépôt auprès d'une autorité rayé"),
     "regime.changed": _("Délai interne changé"),
+    "ruling.recorded": _("Obligation déclarée sans objet, ou rétablie"),
+    "ruling.struck": _("Décision sur une obligation rayée"),
     "attestation.issued": _("Attestation établie"),
     "incident.reach_filled": _("Registre des personnes à informer actualisé"),
     "incident.mails_queued": _("E-mails d'un incident mis en file"),

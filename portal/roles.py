@@ -51,7 +51,7 @@ ROLES = {
     WRITING: [
         *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement", "reach"),
-        *_may("view", "incidents", *RECORDS, "regime"),
+        *_may("view", "incidents", *RECORDS, "ruling", "regime"),
         *_may("add", "incidents", *INCIDENT, *RECORDS, "noticeversion"),
         *_may("change", "incidents", "incident", "target", "step", "servicestatus"),
         *_may("change", "incidents", "contractscope", "domainscope", "noticeversion"),
@@ -67,7 +67,8 @@ ROLES = {
     APPROVAL: [
         *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement", "reach"),
-        *_may("view", "incidents", *RECORDS, "regime"),
+        *_may("view", "incidents", *RECORDS, "ruling", "regime"),
+        *_may("add", "incidents", "ruling"),
         *_may("publish", "incidents", "noticeversion"),
         *_may("preview", "incidents", "noticeversion"),
         *_may("close", "incidents", "incident"),
@@ -78,8 +79,8 @@ ROLES = {
     DPO: [
         *_may("view", "members", *OPERATORS, *PLANS, "contract", "employer", "auditevent"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement", "reach"),
-        *_may("view", "incidents", *RECORDS, "regime"),
-        *_may("add", "incidents", "evidence", "filing", "classification"),
+        *_may("view", "incidents", *RECORDS, "ruling", "regime"),
+        *_may("add", "incidents", "evidence", "filing", "classification", "ruling"),
         *_may("hold", "incidents", "evidence"),
         *_may("remove", "incidents", "evidence"),
         *_may("change", "incidents", "regime"),

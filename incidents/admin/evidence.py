@@ -245,7 +245,11 @@ class EvidenceAdmin(RecordAdmin):
             evidence.remove,
             title=_("Retirer le fichier"),
             text=_("Le fichier sera effacé. La ligne reste, avec votre motif et l'empreinte."),
-            refusals={evidence.InUse: _("Cette pièce est conservée, ou elle justifie un dépôt.")},
+            refusals={
+                evidence.InUse: _(
+                    "Cette pièce est conservée, ou justifie un dépôt ou une décision."
+                )
+            },
             done=_("Le fichier est retiré."),
         )
 

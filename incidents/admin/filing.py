@@ -18,7 +18,7 @@ from incidents.admin.lines import LinesField
 from incidents.admin.meanwhile import Meanwhile
 from incidents.admin.pages import TOGETHER, FilesForm, IncidentPages, day, moment
 from incidents.admin.records import StruckAdmin
-from incidents.models import Classification, Filing, Incident, Regime
+from incidents.models import Classification, Filing, Incident, Regime, Ruling
 from incidents.models.call import not_yet
 from incidents.models.evidence import HEAVIEST
 from members import audit, files
@@ -93,8 +93,50 @@ class ClassificationForm(forms.Form):
     )
 
 
+class RulingForm(forms.Form):
+    """Duties that nothing was filed for: one is set aside, or applies again."""
+
+    clock = forms.ChoiceField(label=gettext_lazy("Obligation"))
+    applies = forms.TypedChoiceField(
+        label=gettext_lazy("Pour cet incident, elle"),
+        choices=[
+            ("0", gettext_lazy("est sans objet")),
+            ("1", gettext_lazy("s'applique de nouveau")),
+        ],
+        coerce=lambda value: value == "1",
+        initial="0",
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Motif"),
+        max_length=250,
+        validators=[no_long_number],
+        widget=AdminTextInputWidget,
+    )
+    evidence = forms.ModelChoiceField(
+        label=gettext_lazy("Pièce au dossier"),
+        queryset=None,
+        required=False,
+        help_text=gettext_lazy("Facultative : un avis juridique, par exemple."),
+    )
+
+    def __init__(self, incident: Incident, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        found = clocks.of(incident, timezone.now())
+        self.clocks = {
+            one.key: one for one in found if one.ruling or (one.applies and not one.filing)
+        }
+        self.fields["clock"].choices = [
+            (key, f"{clock.name} ({clock.state.label})") for key, clock in self.clocks.items()
+        ]
+        self.fields["evidence"].queryset = incident.evidence.kept()
+        asked = self.clocks.get(self.initial.get("clock"))
+        if asked and asked.ruling:
+            self.initial["applies"] = "1"
+
+
 class FilingPages(IncidentPages):
-    """For the ModelAdmin of incidents: a filing, a classification."""
+    """For the ModelAdmin of incidents: a filing, a classification, a duty without object."""
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
@@ -106,6 +148,7 @@ class FilingPages(IncidentPages):
                 wrap(self.classify),
                 name="incidents_incident_classify",
             ),
+            path("<path:object_id>/sans-objet/", wrap(self.rule), name="incidents_incident_rule"),
             *super().get_urls(),
         ]
 
@@ -158,6 +201,35 @@ class FilingPages(IncidentPages):
             return redirect("admin:incidents_incident_timeline", incident.pk)
         return self.page(request, "form", _("Classer l'incident"), incident, form=form)
 
+    def rule(self, request, object_id):
+        """A duty does not apply to this incident, somebody says why; or it applies again."""
+        incident = self.incident_for(request, object_id, "incidents.add_ruling")
+        if request.method == "POST":
+            form = RulingForm(incident, request.POST)
+            if form.is_valid() and self._rule(request, incident, form):
+                messages.success(request, _("La décision est enregistrée."))
+                return redirect("admin:incidents_incident_timeline", incident.pk)
+        else:
+            form = RulingForm(incident, initial={"clock": request.GET.get("echeance")})
+        return self.page(
+            request, "form", _("Dire qu'une obligation est sans objet"), incident, form=form
+        )
+
+    def _rule(self, request, incident, form) -> bool:
+        told = form.cleaned_data
+        clock = form.clocks[told.pop("clock")]
+        try:
+            filings.rule(incident, clock, **told, by=request.user, request=request)
+        except filings.Unchanged:
+            form.add_error("applies", _("C'est déjà le cas de cette obligation."))
+        except filings.Filed:
+            form.add_error("clock", _("Un dépôt vient d'être enregistré pour cette obligation."))
+        except filings.NoEvidence:
+            form.add_error("evidence", _("Le fichier de cette pièce vient d'être retiré."))
+        else:
+            return True
+        return False
+
 
 @admin.register(Filing)
 class FilingAdmin(StruckAdmin):
@@ -193,6 +265,28 @@ class ClassificationAdmin(StruckAdmin):
     @admin.display(description=gettext_lazy("classement"))
     def verdict(self, row):
         return _("majeur") if row.is_major else _("non majeur")
+
+
+@admin.register(Ruling)
+class RulingAdmin(StruckAdmin):
+    """Rulings are written by the page « Dire qu'une obligation est sans objet »."""
+
+    list_display = ["regime", "incident", "operator", "ruled", "recorded_at", "standing"]
+    list_select_related = ["regime", "incident", "target__operator"]
+    list_filter = ["regime"]
+    fields = ["of_incident", "operator", "duty", "ruled", "reason", "piece"]
+
+    @admin.display(description=gettext_lazy("obligation"))
+    def duty(self, row):
+        return self.linked(row, row.regime)
+
+    @admin.display(description=gettext_lazy("décision"))
+    def ruled(self, row):
+        return row.verdict
+
+    @admin.display(description=gettext_lazy("pièce justificative"))
+    def piece(self, row):
+        return self.linked(row, row.evidence) if row.evidence else _("aucune")
 
 
 class HouseRuleForm(forms.ModelForm):

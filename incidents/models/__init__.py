@@ -4,7 +4,7 @@ from incidents.models.audience import AudienceCount
 from incidents.models.call import Call
 from incidents.models.claim import Claim
 from incidents.models.evidence import Evidence
-from incidents.models.filing import Classification, Filing, Reminder
+from incidents.models.filing import Classification, Filing, Reminder, Ruling
 from incidents.models.incident import (
     ContractScope,
     DomainScope,
@@ -35,6 +35,7 @@ __all__ = [
     "Reach",
     "Regime",
     "Reminder",
+    "Ruling",
     "ServiceStatus",
     "Step",
     "Target",

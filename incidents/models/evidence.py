@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.call import not_yet
-from incidents.models.filing import Filing
+from incidents.models.filing import Filing, Ruling
 from members.files import NamedAtRandom
 from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
 
@@ -33,11 +33,13 @@ class EvidenceQuerySet(WrittenOnceQuerySet):
         return self.filter(legal_hold=True)._move(legal_hold=False)
 
     def remove(self, *, by, reason: str) -> bool:
-        """Only what nobody holds, and what proves no filing."""
-        proves = Filing.objects.filter(evidence=OuterRef("pk"))
+        """Only what nobody holds, and what neither a filing nor a ruling rests on."""
+        proves, backs = (
+            model.objects.filter(evidence=OuterRef("pk")) for model in (Filing, Ruling)
+        )
         return (
             self.kept()
-            .filter(~Exists(proves), legal_hold=False)
+            .filter(~Exists(proves), ~Exists(backs), legal_hold=False)
             ._move(removed_at=timezone.now(), removed_by=by, removed_reason=reason)
         )
 
@@ -46,7 +48,7 @@ class Evidence(WrittenOnceModel):
     """A file that somebody handed over, as it was that day: `sha256` says so.
 
     Its row is never edited and never goes. The file may be taken away, with a reason, unless it is held
-    for a court or an authority, or proves a filing.
+    for a court or an authority, or a filing or a ruling rests on it.
     """
 
     incident = models.ForeignKey(

@@ -108,6 +108,70 @@ class Filing(StruckModel):
         return f"{self.regime} · {timezone.localtime(self.submitted_at):%d/%m/%Y %H:%M}"
 
 
+class Ruling(StruckModel):
+    """Somebody decided that a duty does not apply to an incident, or that it applies again.
+
+    One stands at a time for each duty; without any, the law alone decides.
+    """
+
+    incident = models.ForeignKey(
+        "incidents.Incident",
+        on_delete=models.PROTECT,
+        related_name="rulings",
+        verbose_name=_("incident"),
+    )
+    target = models.ForeignKey(
+        "incidents.Target",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="rulings",
+        verbose_name=_("opérateur touché"),
+    )
+    regime = models.ForeignKey(
+        "incidents.Regime",
+        on_delete=models.PROTECT,
+        related_name="rulings",
+        verbose_name=_("obligation"),
+    )
+    applies = models.BooleanField(_("s'applique"))
+    reason = models.CharField(_("motif"), max_length=250)
+    evidence = models.ForeignKey(
+        "incidents.Evidence",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="rulings",
+        verbose_name=_("pièce justificative"),
+    )
+
+    class Meta(StruckModel.Meta):
+        verbose_name = _("décision sur une obligation")
+        verbose_name_plural = _("décisions sur les obligations")
+        ordering = ["recorded_at", "pk"]
+        constraints = [
+            *StruckModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["incident", "regime"],
+                condition=Q(target__isnull=True, struck_at__isnull=True),
+                name="ruling_one_stands_per_incident_and_duty",
+            ),
+            models.UniqueConstraint(
+                fields=["target", "regime"],
+                condition=Q(struck_at__isnull=True),
+                name="ruling_one_stands_per_target_and_duty",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="ruling_says_why"),
+        ]
+
+    def __str__(self):
+        return f"{self.regime} · {self.verdict}"
+
+    @property
+    def verdict(self) -> str:
+        return _("s'applique de nouveau") if self.applies else _("sans objet")
+
+
 class Reminder(WrittenOnceModel):
     """The on-call colleagues were told that so much of a deadline has passed: once for each deadline.
 

@@ -24,7 +24,7 @@ class StruckModel(WrittenOnceModel):
     `happened` names the column that says when: nothing to come is saved. (ValidationError)
     """
 
-    happened: str
+    happened = "recorded_at"
     recorded_at = models.DateTimeField(_("saisi le"), default=timezone.now, editable=False)
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

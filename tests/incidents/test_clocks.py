@@ -1,22 +1,32 @@
 """Deadlines: computed from what happened, at any hour and in any order. (domain.md §4.9, §3 « DORA »)"""
 
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, Thread
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import clocks, filings, intake, lifecycle, reminders
+from incidents import clocks, evidence, filings, intake, lifecycle, reminders
 from incidents.clocks import ClockState, Happened
-from incidents.models import Call, Classification, Filing, Incident, Regime, Reminder, Target
+from incidents.models import (
+    Call,
+    Classification,
+    Filing,
+    Incident,
+    Regime,
+    Reminder,
+    Ruling,
+    Target,
+)
 from members.models import AuditEvent, Mail, Operator
 from members.models.written_once import WrittenOnce
 from portal import roles
@@ -317,11 +327,12 @@ def test_the_migration_seeds_the_six_duties(db):
     assert [one.code for one in Regime.objects.filter(house_rule=True)] == ["rgpd-34"]
 
 
-def test_clocks_of_an_incident_cost_five_statements(
+def test_clocks_of_an_incident_cost_six_statements(
     incident, call, auteur, django_assert_num_queries
 ):
     file(incident, "rgpd-33", auteur)
-    with django_assert_num_queries(5):  # targets · calls · classification · filings · regimes
+    # targets · calls · classification · filings · rulings · regimes
+    with django_assert_num_queries(6):
         clocks.of(incident, timezone.now())
 
 
@@ -399,17 +410,21 @@ def test_a_new_classification_strikes_the_former_one_through(incident, call, aut
     assert (standing.is_major, Classification.objects.count()) == (False, 2)
 
 
-@pytest.mark.parametrize("table", ["call", "filing", "classification"])
+@pytest.mark.parametrize("table", ["call", "filing", "classification", "ruling"])
 def test_the_database_itself_rewrites_and_deletes_nothing(incident, call, auteur, table):
-    from django.db import connection
-
     file(incident, "rgpd-33", auteur)
     filings.classify(
         incident, classified_at=timezone.now(), is_major=True, grounds="Oui.", by=auteur
     )
-    column = {"call": "called_at", "filing": "submitted_at", "classification": "classified_at"}[
-        table
-    ]
+    filings.rule(
+        incident, clock_of(incident, "plainte"), applies=False, reason="Sans assurance.", by=auteur
+    )
+    column = {
+        "call": "called_at",
+        "filing": "submitted_at",
+        "classification": "classified_at",
+        "ruling": "recorded_at",
+    }[table]
     for statement in (
         f"UPDATE incidents_{table} SET {column} = {column} - interval '1 hour'",
         f"DELETE FROM incidents_{table}",
@@ -443,6 +458,106 @@ def test_nothing_happens_tomorrow(incident, auteur, call):
             act()
     assert (Call.objects.count(), Filing.objects.count(), incident.evidence.count()) == (1, 1, 1)
     assert not Classification.objects.exists()
+
+
+# Duties without object
+
+
+def set_aside(incident, code, by, **told):
+    return filings.rule(
+        incident, clock_of(incident, code), applies=False, reason="Hors du champ.", by=by, **told
+    )
+
+
+def test_a_duty_is_set_aside_with_a_reason_and_what_follows_it_too(incident, call, auteur):
+    proof = file(incident, "rgpd-33", auteur).evidence
+    row = set_aside(incident, "dora-initial", auteur, evidence=proof)
+    for code in ("dora-initial", "dora-intermediaire", "dora-final"):
+        clock = clock_of(incident, code)
+        assert not clock.applies
+        assert clock.why.replace("\u00a0", " ") == "déclarée sans objet : Hors du champ."
+    assert clock_of(incident, "rgpd-34").applies
+    event = AuditEvent.objects.get(action="ruling.recorded").details
+    assert (event["regime"], event["applies"], event["ruling"]) == ("dora-initial", False, row.pk)
+    with pytest.raises(filings.NotApplicable):
+        filings.record(
+            incident,
+            clock_of(incident, "dora-initial"),
+            submitted_at=timezone.now(),
+            evidence=proof,
+            by=auteur,
+        )
+
+
+def test_a_duty_set_aside_for_one_operator_runs_for_the_other(incident, call, auteur):
+    intake.record(incident, told(NOON, code="ALMERYS"), by=auteur)
+    set_aside(incident, "plainte", auteur)
+    found = [one for one in clocks.of(incident, timezone.now()) if one.regime.code == "plainte"]
+    assert [clock.applies for clock in found] == [False, True]
+
+
+def test_a_duty_applies_again_by_another_row_or_once_the_first_is_struck_through(
+    incident, call, auteur
+):
+    due = clock_of(incident, "rgpd-34").due_at
+    first = set_aside(incident, "rgpd-34", auteur)
+    clock = clock_of(incident, "rgpd-34")
+    filings.rule(incident, clock, applies=True, reason="Relu.", by=auteur)
+    assert clock_of(incident, "rgpd-34").due_at == due
+    first.refresh_from_db()
+    assert (first.is_struck, first.struck_reason) == (True, "Relu.")
+    second = set_aside(incident, "rgpd-34", auteur)
+    filings.strike(second, reason="Mauvais incident.", by=auteur)
+    assert clock_of(incident, "rgpd-34").due_at == due
+    assert Ruling.objects.count() == 3
+
+
+def test_nothing_is_decided_twice_nor_of_what_was_filed(incident, call, auteur):
+    with pytest.raises(filings.Unchanged):
+        filings.rule(
+            incident, clock_of(incident, "rgpd-34"), applies=True, reason="Oui.", by=auteur
+        )
+    set_aside(incident, "rgpd-34", auteur)
+    with pytest.raises(filings.Unchanged):
+        set_aside(incident, "rgpd-34", auteur)
+    file(incident, "rgpd-33", auteur)
+    with pytest.raises(filings.Filed):
+        set_aside(incident, "rgpd-33", auteur)
+    assert Ruling.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_set_a_duty_aside_at_once_one_decides(incident, call, auteur):
+    together, outcomes = Barrier(2), []
+    clock = clock_of(incident, "rgpd-34")
+
+    def decide():
+        together.wait()
+        try:
+            filings.rule(incident, clock, applies=False, reason="Hors du champ.", by=auteur)
+            outcomes.append("decided")
+        except filings.Unchanged:
+            outcomes.append("unchanged")
+        finally:
+            connection.close()
+
+    threads = [Thread(target=decide) for _colleague in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["decided", "unchanged"]
+    assert Ruling.objects.standing().count() == 1
+
+
+def test_a_piece_on_which_a_decision_rests_keeps_its_file(incident, call, auteur):
+    with evidence.stored([ContentFile(b"Un avis.", name="avis.txt")]) as [one]:
+        advice = evidence.record(
+            incident, one, kind="rapport", received_from="Conseil", received_at=NOON, by=auteur
+        )
+    set_aside(incident, "rgpd-34", auteur, evidence=advice)
+    with pytest.raises(evidence.InUse):
+        evidence.remove(advice, reason="Doublon.", by=auteur)
 
 
 # Reminders
@@ -604,6 +719,33 @@ def test_evidence_of_another_incident_proves_nothing(as_staff, dpo, auteur, inci
             evidence=other,
             by=dpo,
         )
+
+
+def test_who_approves_sets_a_duty_aside_and_restores_it_from_the_timeline(
+    as_staff, colleague, auteur, incident, call
+):
+    browser = as_staff(colleague("approbateur", roles.APPROVAL))
+    timeline, address = at("incident_timeline", incident), at("incident_rule", incident)
+    assert f"{address}?echeance=rgpd-34" in text(browser.get(timeline))
+    posted = {"clock": "rgpd-34", "applies": "0", "reason": "Aucune personne n'est exposée."}
+    for wrong in ({"reason": ""}, {"clock": "autre"}, {"applies": ""}, {"applies": "1"}):
+        answer = browser.post(address, posted | wrong)
+        assert (answer.status_code, set(answer.context["form"].errors)) == (200, set(wrong))
+    assert not Ruling.objects.exists()
+    assert browser.post(address, posted).url == timeline
+    page = text(browser.get(timeline)).replace("\u00a0", " ")
+    assert "Information des personnes · sans objet" in page
+    assert "déclarée sans objet : Aucune personne n'est exposée." in page
+    assert "La rétablir" in page
+    again = browser.get(address, {"echeance": "rgpd-34"})
+    assert again.context["form"]["applies"].initial == "1"
+    browser.post(address, posted | {"applies": "1", "reason": "Relu."})
+    assert clock_of(incident, "rgpd-34").applies
+    shown = text(browser.get(at("ruling_change", Ruling.objects.standing().get())))
+    assert "s'applique de nouveau" in shown
+    author = as_staff(auteur)
+    assert author.get(address).status_code == author.post(address, posted).status_code == 403
+    assert address not in text(author.get(timeline))
 
 
 def test_a_classification_starts_the_four_hours(as_staff, auteur, incident, call):
