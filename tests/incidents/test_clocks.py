@@ -842,6 +842,7 @@ def test_only_a_house_rule_is_set_and_only_by_the_dpo(as_staff, auteur, dpo):
     assert browser.post(at("regime_change", house), posted).status_code == 403
     browser = as_staff(dpo)
     assert browser.post(at("regime_change", law), posted).status_code == 403
+    assert "Notification à la CNIL" in text(browser.get(at("regime_change", law)))
     for wrong in ({"hours": 0}, {"applies_from": timezone.localdate().isoformat()}):
         assert browser.post(at("regime_change", house), posted | wrong).status_code == 200
     assert f'value="{tomorrow}"' in text(browser.get(at("regime_change", house)))
