@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from incidents import banners, reach
 from incidents.models import Claim, Incident, Target
@@ -32,7 +32,10 @@ def _hold(incident: Incident) -> None:
 
 
 def change_target(target: Target, names: Iterable[str], *, by=None, request=None) -> None:
-    """Writes the fields `names` of `target`; the trail keeps what they said before. Raises Moved."""
+    """Writes the fields `names` of `target`; the trail keeps what they said before.
+
+    Raises Moved, also when the days written meanwhile by another do not go with these.
+    """
     with transaction.atomic():
         _hold(target.incident)
         names = list(names)
@@ -42,7 +45,13 @@ def change_target(target: Target, names: Iterable[str], *, by=None, request=None
         changed = [name for name in names if before[name] != after[name]]
         if not changed:
             return
-        Target.objects.filter(pk=target.pk).update(**{name: after[name] for name in changed})
+        try:
+            with transaction.atomic():
+                Target.objects.filter(pk=target.pk).update(
+                    **{name: after[name] for name in changed}
+                )
+        except IntegrityError:
+            raise Moved from None
         audit.record(
             "incident.target_changed",
             actor=by,

@@ -115,21 +115,22 @@ def _steps(incident: Incident, cursor: dict, by=None) -> Iterator[jobs.Step]:
         census = Census.objects.create(
             incident=incident, facts_digest=notices.facts_digest(facts), as_of=as_of(incident)
         )
-        total = Member.objects.count() + AyantDroit.objects.count()
-        cursor = {"census": census.pk, "root": 0, "after": 0, "done": 0, "total": total}
+        total = 2 * (Member.objects.count() + AyantDroit.objects.count())
+        cursor = {"census": census.pk, "pass": 0, "after": 0, "done": 0, "total": total}
     Dispatch.objects.settle()
-    roots = (MEMBERS, AYANTS_DROIT)
-    while cursor["root"] < len(roots):
-        root = roots[cursor["root"]]
+    # Everybody leaves before anybody enters: an adult who has rows of two members enters by the one
+    # that concerns him only once the other has left, and their batches come in any order.
+    passes = [(act, root) for act in (_dismiss, _enrol) for root in (MEMBERS, AYANTS_DROIT)]
+    while cursor["pass"] < len(passes):
+        act, root = passes[cursor["pass"]]
         upto, judged_now = _batch(root.model, cursor["after"])
         if judged_now:
             with transaction.atomic():
                 people = {"pk__gt": cursor["after"], "pk__lte": upto}
-                _dismiss(incident, root, facts, people)
-                _enrol(incident, root, facts, people, census.as_of)
+                act(incident, root, facts, people, census.as_of)
             cursor = cursor | {"after": upto, "done": cursor["done"] + judged_now}
         else:
-            cursor = cursor | {"root": cursor["root"] + 1, "after": 0}
+            cursor = cursor | {"pass": cursor["pass"] + 1, "after": 0}
         yield jobs.Step(done=cursor["done"], total=cursor["total"], cursor=cursor)
     with transaction.atomic():
         census.finished_at = timezone.now()
@@ -156,7 +157,7 @@ def _hits(root, facts: Facts, people: dict) -> QuerySet:
     return judged(root, facts).filter(**people).filter(reason__in=CONCERNED)
 
 
-def _dismiss(incident: Incident, root, facts: Facts, people: dict) -> None:
+def _dismiss(incident: Incident, root, facts: Facts, people: dict, _day: date) -> None:
     """Who is no longer concerned leaves the list; his row stays, with what was sent to him."""
     concerned = _hits(root, facts, people).values("pk")
     if root is MEMBERS:
@@ -242,17 +243,27 @@ def _insert(statement: str, people: QuerySet, before: list, after: list = ()) ->
 
 def insist(incident: Incident) -> None:
     """Everybody concerned is informed or known as unreachable. Raises NotCounted or NotAllInformed."""
-    _version, facts = notices.told(incident)
-    census = last_census(incident)
-    if (
-        census is None
-        or census.facts_digest != notices.facts_digest(facts)
-        or census.finished_at < timezone.now() - FRESH
-    ):
+    if not is_up_to_date(incident) or last_census(incident).finished_at < timezone.now() - FRESH:
         raise NotCounted
     left = incident.reach.to_inform(enough(incident)).count()
     if left:
         raise NotAllInformed(left)
+
+
+def is_up_to_date(incident: Incident) -> bool:
+    """Whether the facts in force are those that filled the ledger last. Two statements."""
+    _version, facts = notices.told(incident)
+    census = last_census(incident)
+    return census is not None and census.facts_digest == notices.facts_digest(facts)
+
+
+def expect_up_to_date(incident: Incident) -> None:
+    """For whoever writes to people: those of the ledger are those whom the version in force concerns.
+
+    Raises jobs.Failed.
+    """
+    if not is_up_to_date(incident):
+        raise jobs.Failed(_("Le registre date d'autres faits. Actualisez-le d'abord."))
 
 
 def last_census(incident: Incident) -> Census | None:

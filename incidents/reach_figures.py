@@ -120,14 +120,17 @@ def _hours(people, versions: list[int]) -> list[tuple[datetime, int]]:
 
 
 def _percentile(hours, concerned: int, percent: int, begin: datetime | None) -> int | None:
-    """Whole hours from `begin`, rounded up, until `percent` of those concerned were informed."""
+    """Whole hours from `begin`, rounded up, until `percent` of those concerned were informed.
+
+    Until the end of the hour of the clock in which they were: never less than the truth.
+    """
     if not concerned or begin is None:
         return None
     informed = 0
     for hour, number in hours:
         informed += number
         if informed * 100 >= concerned * percent:
-            return max(0, (hour + timedelta(hours=1) - begin) // timedelta(hours=1))
+            return max(0, -((begin - hour - timedelta(hours=1)) // timedelta(hours=1)))
     return None
 
 

@@ -97,6 +97,7 @@ def work(job) -> Iterator[jobs.Step]:
         raise jobs.Failed(_("Aucune version n'est publiée."))
     if job.cursor and job.cursor["version"] != version.pk:
         raise jobs.Failed(_("Une autre version a été publiée. Relancez l'impression."))
+    reach.expect_up_to_date(incident)
     facts = notices.facts_of(version)
     waiting = to_print(incident, reach.enough(incident), unread_days=unread_days, again=again)
     cursor = job.cursor or {

@@ -5,10 +5,11 @@ version that must be read; a correction that is not material writes to nobody.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -44,14 +45,19 @@ def work(job) -> Iterator[jobs.Step]:
     versions = reach.enough(incident)
     if not versions:
         raise jobs.Failed(_("Aucune version n'est publiée."))
+    reach.expect_up_to_date(incident)
     waiting = to_mail(incident, versions)
     done, after = job.cursor.get("done", 0), job.cursor.get("after", 0)
     total = job.cursor.get("total") or waiting.count()
+    free = datetime.fromisoformat(job.cursor.get("free", job.asked_at.isoformat()))
     while people := list(waiting.filter(pk__gt=after).select_related("member")[:BATCH]):
+        begin = max(free, timezone.now())  # what was stopped for a day does not leave all at once
         with transaction.atomic():
-            _queue(people, versions[0], job.asked_at + timedelta(seconds=done / PER_SECOND))
+            _queue(people, versions[0], begin)
         done, after = done + len(people), people[-1].pk
-        yield jobs.Step(done, max(total, done), {"done": done, "after": after, "total": total})
+        free = begin + timedelta(seconds=len(people) / PER_SECOND)
+        cursor = {"done": done, "after": after, "total": total, "free": free.isoformat()}
+        yield jobs.Step(done, max(total, done), cursor)
     audit.record(
         "incident.mails_queued",
         actor=job.by,

@@ -334,6 +334,17 @@ def test_what_a_target_said_before_stays_in_the_trail(as_staff, cast, february_2
     }
 
 
+def test_days_that_do_not_go_with_those_another_wrote_meanwhile_are_refused(cast, february_2024):
+    target, others = february_2024.targets.first(), february_2024.targets.first()
+    target.window_from = date(2024, 2, 1)
+    others.window_until = date(2024, 2, 3)
+    lifecycle.change_target(others, ["window_until"], by=cast.auteur)
+    target.window_from = date(2024, 2, 5)
+    with pytest.raises(lifecycle.Moved):
+        lifecycle.change_target(target, ["window_from"], by=cast.auteur)
+    assert AuditEvent.objects.filter(action="incident.target_changed").count() == 1
+
+
 def incident_page(incident, **changes):
     """What the page of `incident` posts: its targets as they are, without another row."""
     posted = {

@@ -7,7 +7,16 @@ import time_machine
 from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 
-from incidents import acknowledgements, audience, exposure, facts, lifecycle, notices, reach
+from incidents import (
+    acknowledgements,
+    audience,
+    exposure,
+    facts,
+    lifecycle,
+    notices,
+    reach,
+    reach_figures,
+)
 from incidents.models import Acknowledgement, Census, Dispatch, Incident, Reach
 from incidents.models.reach import Channel, DispatchState, ReachState, Unreachable
 from incidents.reach_letters import new_reference
@@ -184,6 +193,26 @@ def test_a_new_version_during_a_filling_begins_it_again(cast, february_2024, mon
     assert names(february_2024.reach.concerned()) == ["Gwenaëlle Garnier", "Émile Garnier"]
 
 
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_an_adult_of_two_members_stays_in_it_when_one_of_them_stops_concerning_him(
+    cast, february_2024, monkeypatch, batch
+):
+    """Whichever of his two rows comes first, and in whichever batch."""
+    monkeypatch.setattr(reach, "BATCH", batch)
+    AyantDroit.objects.filter(first_names="Gabin").update(birth_date="2000-03-05")
+    first, second = AyantDroit.objects.filter(first_names="Gabin").order_by("pk")
+    covers = {row.pk: (row.start, row.end) for row in (first, second)}
+    for leaving, staying in ((first, second), (second, first)):
+        for row, (start, end) in (
+            (leaving, ("1999-01-01", "1999-01-01")),
+            (staying, covers[staying.pk]),
+        ):
+            AyantDroit.objects.filter(pk=row.pk).update(start=start, end=end)
+        reach.fill(february_2024)
+        rows = february_2024.reach.concerned().filter(ayant_droit__first_names="Gabin")
+        assert [row.ayant_droit_id for row in rows] == [staying.pk]
+
+
 def test_it_is_filled_as_a_job(cast, february_2024, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         job = reach.refresh(february_2024, by=cast.auteur)
@@ -315,6 +344,16 @@ def test_figures_say_how_many_how_and_how_fast(cast, ledger, version, aurelie):
     (of_version,) = totals.versions
     assert (of_version.shown, of_version.acknowledged) == (2, 1)
     assert (of_version.letters, of_version.letters_returned) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("after", "hours"), [(0, 1), (29, 1), (31, 2), (59, 2), (89, 2), (91, 3), (23 * 60 + 29, 24)]
+)
+def test_hours_are_rounded_up(after, hours):
+    """Of what was published half past nine, by the hours of the clock."""
+    begin = timezone.now().replace(minute=30, second=0, microsecond=0)
+    informed = (begin + timedelta(minutes=after)).replace(minute=0)
+    assert reach_figures._percentile([(informed, 1)], 1, 50, begin) == hours
 
 
 def test_figures_cost_the_same_for_anybody(ledger, django_assert_num_queries):
