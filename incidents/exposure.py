@@ -206,6 +206,18 @@ class PersonExposure:
             "operators": [exposure.as_json() for exposure in self.operators],
         }
 
+    def as_sent(self) -> dict[str, Any]:
+        """As `as_json`, with all that is needed to write the same letter again. (`from_json`)"""
+        operators = [
+            one.as_json()
+            | {
+                "sent": [code for code in DataCategory.values if code in one.sent],
+                "purged_on": one.purged_on.isoformat() if one.purged_on else None,
+            }
+            for one in self.operators
+        ]
+        return self.as_json() | {"operators": operators}
+
 
 def of_member(member: Member, facts: Facts) -> list[PersonExposure]:
     """The member then his ayants droit, present and past, each with every attacked operator.
@@ -226,7 +238,8 @@ def of_ayant_droit(person: AyantDroit, facts: Facts) -> PersonExposure:
 def from_json(persons: list[dict[str, Any]], facts: Facts) -> list[PersonExposure]:
     """The people of a showing as `as_json` wrote them, under the facts of the version shown.
 
-    What their rows say today does not matter; `sent` holds what was exposed, and no more is known.
+    What their rows say today does not matter. `sent` holds what was exposed, and no more is known, unless
+    they are those of a letter (`as_sent`).
     """
     targets = {target.operator: target for target in facts.targets}
     return [
@@ -240,7 +253,8 @@ def from_json(persons: list[dict[str, Any]], facts: Facts) -> list[PersonExposur
                     reason=Reason(one["reason"]),
                     since=date.fromisoformat(one["from"]) if one["from"] else None,
                     until=date.fromisoformat(one["until"]) if one["until"] else None,
-                    sent=frozenset(one["categories"]),
+                    sent=frozenset(one.get("sent", one["categories"])),
+                    purged_on=date.fromisoformat(one["purged_on"]) if one.get("purged_on") else None,
                 )
                 for one in person["operators"]
             ),

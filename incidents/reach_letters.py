@@ -71,16 +71,21 @@ def to_print(
 # -------------------------------------------------------------------------------------- printing
 
 
+class UnderWay(Exception):
+    """A printing of another choice is not over; `job` is its work."""
+
+    def __init__(self, job: Job):
+        super().__init__(job)
+        self.job = job
+
+
 def start(incident: Incident, *, unread_days: int, again: bool, by, request=None) -> Job:
-    return jobs.start(
-        KIND,
-        by=by,
-        request=request,
-        key=incident.reference,
-        incident=incident.pk,
-        unread_days=unread_days,
-        again=again,
-    )
+    """Asks for a printing, or returns the same one if it is under way. Raises UnderWay."""
+    asked = {"incident": incident.pk, "unread_days": unread_days, "again": again}
+    job = jobs.start(KIND, by=by, request=request, key=incident.reference, **asked)
+    if job.parameters != asked:
+        raise UnderWay(job)
+    return job
 
 
 @jobs.work(
@@ -89,40 +94,47 @@ def start(incident: Incident, *, unread_days: int, again: bool, by, request=None
     permission="incidents.print_reach",
 )
 def work(job) -> Iterator[jobs.Step]:
-    """Files of letters, each with its index. A file begun by a lost worker is printed again as it was."""
+    """Files of letters, each with its index.
+
+    A letter counts from its row on: a file whose rows are written is printed before anything else, as
+    it was, whatever was published since, and also when the printing that began it is never resumed.
+    """
     incident = Incident.objects.get(pk=job.parameters["incident"])
     again, unread_days = job.parameters["again"], job.parameters["unread_days"]
+    cursor = job.cursor or {"file": 1, "after": 0, "done": 0}
+    _finish_others(incident, job)
+    if _rows(job, cursor["file"]).exists():
+        cursor = _keep(job, cursor)
+        yield jobs.Step(cursor["done"], max(cursor.get("total", 0), cursor["done"]), cursor)
     version = notices.latest(incident)
     if version is None:
         raise jobs.Failed(_("Aucune version n'est publiée."))
-    if job.cursor and job.cursor["version"] != version.pk:
+    if cursor.get("version", version.pk) != version.pk:
         raise jobs.Failed(_("Une autre version a été publiée. Relancez l'impression."))
     reach.expect_up_to_date(incident)
     facts = notices.facts_of(version)
     waiting = to_print(incident, reach.enough(incident), unread_days=unread_days, again=again)
-    cursor = job.cursor or {
-        "version": version.pk,
-        "file": 1,
-        "after": 0,
-        "done": 0,
-        "total": waiting.count(),
-    }
-    while True:
-        own = Dispatch.objects.filter(job=job.pk, file=cursor["file"])
-        if not own.exists():
-            people = list(waiting.filter(pk__gt=cursor["after"])[:PER_FILE])
-            if not people:
-                break
-            _write(people, version, facts, job, cursor["file"])
-        last, count = _keep(job, cursor["file"], own, version, facts)
-        cursor = cursor | {
-            "file": cursor["file"] + 1,
-            "after": last,
-            "done": cursor["done"] + count,
-        }
+    if "total" not in cursor:
+        cursor = cursor | {"total": cursor["done"] + waiting.count()}
+    while people := list(waiting.filter(pk__gt=cursor["after"])[:PER_FILE]):
+        _write(people, version, facts, job, cursor["file"])
+        cursor = _keep(job, cursor)
         yield jobs.Step(cursor["done"], max(cursor["total"], cursor["done"]), cursor)
     without = incident.reach.to_inform(reach.enough(incident)).exclude(reach.POSTAL).count()
     return {_("Courriers imprimés"): cursor["done"], _("Sans adresse complète"): without}
+
+
+def _rows(job, file: int) -> QuerySet:
+    return Dispatch.objects.filter(job=job.pk, file=file)
+
+
+def _finish_others(incident: Incident, job) -> None:
+    """Prints what printings that ended had begun, among their own files."""
+    for other in Job.objects.filter(kind=KIND, key=incident.reference).exclude(pk=job.pk):
+        cursor = other.cursor or {"file": 1, "after": 0, "done": 0}
+        is_kept = other.files.filter(name=f"courriers-{cursor['file']:03}.csv").exists()
+        if not is_kept and _rows(other, cursor["file"]).exists():
+            _keep(other, cursor)
 
 
 def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file: int) -> None:
@@ -139,7 +151,7 @@ def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file:
                 reference=new_reference(),
                 job=job.pk,
                 file=file,
-                told=[one.as_json() for one in told[person.pk]],
+                told=[one.as_sent() for one in told[person.pk]],
             )
             for person in people
         )
@@ -154,10 +166,12 @@ def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file:
         )
 
 
-def _keep(job, file: int, own: QuerySet, version: NoticeVersion, facts: Facts) -> tuple[int, int]:
-    """Makes the PDF of a file and its index; (the last person in it, how many letters)."""
-    rows = list(own.select_related("person__member", "person__ayant_droit"))
-    letters = letters_of(rows, version, facts)
+def _keep(job, cursor: dict) -> dict:
+    """Makes the PDF of the file at `cursor` and its index, from its rows; the cursor of the next file."""
+    file = cursor["file"]
+    rows = list(_rows(job, file).select_related("version", "person__member", "person__ayant_droit"))
+    version = rows[0].version
+    letters = letters_of(rows, version, notices.facts_of(version))
     pdf, lengths = letter_pages.render_long(letters)
     jobs.keep(job, f"courriers-{file:03}.pdf", PDF, [pdf])
     index, page = io.StringIO(), 1
@@ -169,7 +183,12 @@ def _keep(job, file: int, own: QuerySet, version: NoticeVersion, facts: Facts) -
         lines.writerow([page, *map(cell, (words.reference, number, words.name, words.town))])
         page += length
     jobs.keep(job, f"courriers-{file:03}.csv", CSV, [index.getvalue().encode()])
-    return max(row.person_id for row in rows), len(rows)
+    return cursor | {
+        "version": version.pk,
+        "file": file + 1,
+        "after": max(row.person_id for row in rows),
+        "done": cursor["done"] + len(rows),
+    }
 
 
 # ------------------------------------------------------------------------------------- what it says
@@ -228,8 +247,10 @@ AUDIENCES = {
 def letters_of(
     rows: list[Dispatch], version: NoticeVersion, facts: Facts
 ) -> list[letter_pages.LongLetter]:
-    """The letter of each row, in its audience's words. Five statements for all of them."""
-    told = _told([row.person for row in rows], version, facts)
+    """The letter of each row, in its audience's words: what its row says, whatever has changed since.
+
+    One statement for all of them.
+    """
     memberships = cover.memberships({row.person.member_id for row in rows})
     return [
         _letter(
@@ -238,7 +259,7 @@ def letters_of(
                 version,
                 facts,
                 memberships[row.person.member_id],
-                told[row.person_id],
+                exposure.from_json(row.told, facts),
                 audience=AUDIENCES[Capacity(row.person.capacity)],
                 updates=[],
             ),

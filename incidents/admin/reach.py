@@ -281,13 +281,20 @@ class ReachPages:
         incident = self.object_to_move(request, object_id, "incidents.print_reach")
         form = LettersForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            job = reach_letters.start(
-                incident,
-                unread_days=form.cleaned_data["unread_days"],
-                again=form.cleaned_data["who"] == "again",
-                by=request.user,
-                request=request,
-            )
+            try:
+                job = reach_letters.start(
+                    incident,
+                    unread_days=form.cleaned_data["unread_days"],
+                    again=form.cleaned_data["who"] == "again",
+                    by=request.user,
+                    request=request,
+                )
+            except reach_letters.UnderWay as other:
+                job = other.job
+                messages.warning(
+                    request,
+                    _("Rien de nouveau n'est lancé : une impression d'un autre choix est en cours."),
+                )
             return redirect("admin:job", job.pk)
         return self._page(
             request,

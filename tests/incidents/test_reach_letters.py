@@ -14,13 +14,13 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import employers, facts, notices, reach, reach_letters, reach_mails
+from incidents import employers, exposure, facts, notices, reach, reach_letters, reach_mails
 from incidents.models import Acknowledgement, Dispatch
 from incidents.models.reach import Channel
 from members import job_turns, letter_pages
 from members.letters import ALPHABET
 from members.mail import delivery
-from members.models import AuditEvent, AyantDroit, Job, JobFile, Mail, Member
+from members.models import Adhesion, AuditEvent, AyantDroit, Job, JobFile, Mail, Member
 from tests.incidents.test_reach import publish_again, row_of, state_of
 
 pytestmark = pytest.mark.django_db
@@ -276,6 +276,63 @@ def test_a_file_that_a_lost_worker_began_is_printed_as_it_was(cast, ledger, monk
     assert len(letters_to()) == 5
 
 
+@pytest.fixture
+def begun(cast, ledger, monkeypatch):
+    """A printing whose worker was lost once the rows of its file were written, before the PDF."""
+    job = reach_letters.start(ledger, unread_days=14, again=False, by=cast.courriers)
+    with monkeypatch.context() as broken:
+        broken.setattr(reach_letters.jobs, "keep", lambda *a: (_ for _ in ()).throw(OSError))
+        finished(job)
+    assert job.state == "failed"
+    return job
+
+
+def test_a_begun_file_is_printed_in_the_words_of_its_own_version(cast, ledger, begun):
+    Adhesion.objects.filter(member=cast.cesar).update(start="2026-01-01", end=None)
+    publish_again(cast, ledger, headline="Une autre version")
+    reach_letters.jobs.resume(begun, by=cast.courriers)
+    finished(begun)
+    assert begun.problem == "Une autre version a été publiée. Relancez l'impression."
+    assert begun.done == 5
+    words = " ".join(pages_of(read(begun, "courriers-001.pdf")))
+    assert "Une autre version" not in words
+    # what his letter told is what his row told
+    assert "Une partie de vos données est exposée chez Viamedis." in words
+    references = {line["référence"].replace("-", "") for line in index_of(begun)}
+    assert references == set(Dispatch.objects.values_list("reference", flat=True))
+
+
+def test_a_begun_file_is_printed_by_the_next_printing_when_its_own_is_given_up(cast, ledger, begun):
+    following = print_letters(ledger, cast.courriers)
+    assert following.done == 0
+    assert len(index_of(begun)) == 5
+    assert print_letters(ledger, cast.courriers).state == "done"
+    assert begun.files.count() == 2
+
+
+def test_a_letter_says_the_same_when_it_is_printed_again(cast, ledger, version, begun):
+    told = notices.facts_of(version)
+    rows = list(Dispatch.objects.select_related("person__member", "person__ayant_droit"))
+    now = reach_letters._told([row.person for row in rows], version, told)
+    for row in rows:
+        kept = exposure.from_json(row.told, told)
+        for again, one in zip(kept, now[row.person_id], strict=True):
+            assert again.as_sent() == one.as_sent()
+            assert [answer.sentence for answer in again.operators] == [
+                answer.sentence for answer in one.operators
+            ]
+
+
+def test_a_printing_of_another_choice_is_not_taken_for_the_one_under_way(cast, ledger):
+    first = reach_letters.start(ledger, unread_days=14, again=False, by=cast.courriers)
+    same = reach_letters.start(ledger, unread_days=14, again=False, by=cast.courriers)
+    assert same == first
+    for days, again in ((0, False), (14, True)):
+        with pytest.raises(reach_letters.UnderWay):
+            reach_letters.start(ledger, unread_days=days, again=again, by=cast.courriers)
+    assert Job.objects.get() == first
+
+
 def test_another_version_meanwhile_stops_the_printing(cast, ledger, monkeypatch):
     monkeypatch.setattr(reach_letters, "PER_FILE", 2)
     monkeypatch.setattr(job_turns, "TURN", -1)
@@ -293,10 +350,8 @@ def test_letters_cost_the_same_for_many(ledger, cast, version, django_assert_num
     print_letters(ledger, cast.courriers, unread_days=0)
     rows = list(Dispatch.objects.select_related("person__member", "person__ayant_droit"))
     told = notices.facts_of(version)
-    # members · digests and rows of adults · adults · their day of age · minors · minors' exposure ·
-    # contracts
     for some in (rows, [rows[0], rows[-1]]):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(1):  # contracts: the rest is what their rows told
             reach_letters.letters_of(some, version, told)
 
 

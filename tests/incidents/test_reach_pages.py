@@ -184,6 +184,16 @@ def test_letters_are_asked_for_and_read_from_the_page_of_their_job(
     assert as_staff(cast.auteur).get(answer.url).status_code == 404
 
 
+def test_a_second_choice_of_letters_is_not_swallowed(as_staff, cast, ledger):
+    browser = as_staff(cast.courriers)
+    browser.post(at("reach_letters", ledger.pk), {"who": "new", "unread_days": "14"})
+    answer = browser.post(
+        at("reach_letters", ledger.pk), {"who": "again", "unread_days": "14"}, follow=True
+    )
+    assert "une impression d'un autre choix est en cours" in text(answer)
+    assert Job.objects.get().parameters["again"] is False
+
+
 def test_a_wrong_number_of_days_is_told_beside_its_field(as_staff, cast, ledger):
     page = text(
         as_staff(cast.courriers).post(
