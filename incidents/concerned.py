@@ -18,9 +18,9 @@ def find(text: str) -> list[Member]:
     by_number = Member.objects.filter(number=text.upper())
     if found := list(by_number):
         return found
-    named = _named(text)
-    family = AyantDroit.objects.filter(named).values_list("member", flat=True)[: SHOWN + 1]
-    members = Member.objects.filter(named).values_list("pk", flat=True)[: SHOWN + 1]
+    alike = named(text)
+    family = AyantDroit.objects.filter(alike).values_list("member", flat=True)[: SHOWN + 1]
+    members = Member.objects.filter(alike).values_list("pk", flat=True)[: SHOWN + 1]
     wanted = {*members, *family}
     return list(_in_order(Member.objects.filter(pk__in=wanted))[: SHOWN + 1])
 
@@ -29,14 +29,15 @@ def _in_order(members: QuerySet) -> QuerySet:
     return members.prefetch_related("ayants_droit").order_by("birth_name", "first_names", "number")
 
 
-def _named(text: str) -> Q:
+def named(text: str) -> Q:
+    """People whose name begins with `text`, a first name before or after it."""
     words = text.split(" ")
-    named = _last_name(text)
+    alike = _last_name(text)
     for cut in range(1, len(words)):
         left, right = " ".join(words[:cut]), " ".join(words[cut:])
-        named |= _last_name(left) & Q(first_names__istartswith=right)
-        named |= _last_name(right) & Q(first_names__istartswith=left)
-    return named
+        alike |= _last_name(left) & Q(first_names__istartswith=right)
+        alike |= _last_name(right) & Q(first_names__istartswith=left)
+    return alike
 
 
 def _last_name(text: str) -> Q:

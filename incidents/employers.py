@@ -7,10 +7,10 @@ Groups of fewer than ten are not told, and a total that would give one away by s
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from django.db.models import Case, Count, F, QuerySet, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,11 +23,12 @@ from incidents.models.wording import Audience
 from incidents.reach_letters import CSV, PDF, in_print
 from incidents.reasons import CONCERNED
 from members import audit, jobs, letter_pages
-from members.models import Contract, Employer, Job
+from members.models import Contract, Delegation, Employer, Job
 from members.spreadsheets import cell
 
 KIND = "incidents.employers"
 SMALLEST = 10
+PER_FILE = 200  # employers: a step of the work
 ROOTS = (MEMBERS, AYANTS_DROIT)
 
 
@@ -42,7 +43,7 @@ class ContractCount:
 
 @dataclass(frozen=True)
 class EmployerCount:
-    """`members` and `ayants_droit` in all: None when a contract's figure is withheld, or too small."""
+    """`members` and `ayants_droit` in all: None where a small group could be subtracted. (`_total`)"""
 
     employer: Employer
     contracts: list[ContractCount] = field(default_factory=list)
@@ -50,12 +51,15 @@ class EmployerCount:
     ayants_droit: int | None = None
 
 
-def count(facts: Facts) -> list[EmployerCount]:
+def count(facts: Facts, employers: Iterable[int] | None = None) -> list[EmployerCount]:
     """Every employer who has a contract in the scope, with all of his contracts there: that a contract
-    has nobody concerned is not told either. Six statements, whatever the number of people."""
+    has nobody concerned is not told either. `employers`: the ids of those to count, else all of them.
+    Five statements, whatever the number of people."""
     contracts = _in_scope(facts).select_related("employer").order_by("employer__name", "number")
-    by_contract = [_count(root, facts, "contract") for root in ROOTS]
-    by_employer = [_count(root, facts, "contract__employer") for root in ROOTS]
+    if employers is not None:
+        contracts = contracts.filter(employer__in=employers)
+    by_contract = [_count(root, facts, "contract", employers) for root in ROOTS]
+    by_employer = [_count(root, facts, "contract__employer", employers) for root in ROOTS]
     found: dict[int, tuple[Employer, list[ContractCount]]] = {}
     for contract in contracts:
         figures = [_shown(counted[contract.pk]) for counted in by_contract]
@@ -79,26 +83,37 @@ def _shown(number: int) -> int | None:
 
 
 def _total(number: int, parts: list[int | None]) -> int | None:
-    """A total beside parts of which one is withheld would give it away."""
-    return None if None in parts else _shown(number)
+    """A total beside parts of which one is withheld would give it away. What is missing to the sum of the
+    parts is the people of several contracts: fewer than ten of them, or none, would be given away too."""
+    if None in parts:
+        return None
+    overlap = sum(parts) - number
+    return number if len(parts) == 1 or overlap >= SMALLEST else None
 
 
 def _in_scope(facts: Facts) -> QuerySet:
-    contracts = Contract.objects.filter(
-        employer__isnull=False,
-        delegations__operator__in=[target.operator_id for target in facts.targets],
-    ).distinct()
+    """The contracts that an attacked operator served in a domain and in a scope that are concerned."""
+    served = Delegation.objects.filter(
+        contract=OuterRef("pk"), operator__in=[target.operator_id for target in facts.targets]
+    ).exclude(domain__in=[domain.id for domain in facts.excluded_domains])
+    if facts.included_domains:
+        among = Q(domain__in=[domain.id for domain in facts.included_domains])
+        served = served.filter(among | Q(domain__isnull=True))
+    contracts = Contract.objects.filter(Exists(served), employer__isnull=False)
     if facts.included:
         contracts = contracts.filter(pk__in=[contract.id for contract in facts.included])
     return contracts.exclude(pk__in=[contract.id for contract in facts.excluded])
 
 
-def _count(root: Root, facts: Facts, path: str) -> Counter:
+def _count(root: Root, facts: Facts, path: str, employers: Iterable[int] | None) -> Counter:
     """Persons by contract, or by employer: a NIR, or a row where the NIR is unknown, counts once."""
+    rows = judged(root, facts).annotate(
+        group=F(f"{root.adhesions}__{path}"), employed_by=F(f"{root.adhesions}__contract__employer")
+    )
+    if employers is not None:
+        rows = rows.filter(employed_by__in=employers)
     groups = (
-        judged(root, facts)
-        .annotate(group=F(f"{root.adhesions}__{path}"))
-        .filter(reason__in=CONCERNED)
+        rows.filter(reason__in=CONCERNED)
         .values("group")
         .annotate(
             persons=Count("nir_digest", distinct=True)
@@ -123,27 +138,38 @@ def start(incident: Incident, *, by, request=None) -> Job:
     permission="incidents.tell_employers",
 )
 def work(job) -> Iterator[jobs.Step]:
-    """One table for us, and one letter for each employer."""
+    """Files of some employers each: a table for us, and one letter for each of them."""
     incident = Incident.objects.get(pk=job.parameters["incident"])
     version = notices.latest(incident)
     if version is None:
         raise jobs.Failed(_("Aucune version n'est publiée."))
+    cursor = job.cursor or {"version": version.pk, "file": 1, "after": 0, "done": 0}
+    if cursor["version"] != version.pk:
+        raise jobs.Failed(_("Une autre version a été publiée. Relancez les avis."))
     facts = notices.facts_of(version)
-    counted = count(facts)
     blocks = renderings.render(version, Audience.EMPLOYER)
-    letters = [letter(one, version, blocks) for one in counted]
-    yield jobs.Step(len(letters), len(letters))
-    jobs.keep(job, "employeurs.csv", CSV, [table(counted).encode()])
-    if letters:
-        jobs.keep(job, "employeurs.pdf", PDF, [letter_pages.render_long(letters)[0]])
+    whose = Employer.objects.filter(Exists(_in_scope(facts).filter(employer=OuterRef("pk"))))
+    ids, total = whose.order_by("pk").values_list("pk", flat=True), whose.count()
+    while some := list(ids.filter(pk__gt=cursor["after"])[:PER_FILE]):
+        counted = count(facts, some)
+        name = f"employeurs-{cursor['file']:03}"
+        letters = [letter(one, version, blocks) for one in counted]
+        jobs.keep(job, f"{name}.csv", CSV, [table(counted).encode()])
+        jobs.keep(job, f"{name}.pdf", PDF, [letter_pages.render_long(letters)[0]])
+        cursor = cursor | {
+            "file": cursor["file"] + 1,
+            "after": some[-1],
+            "done": cursor["done"] + len(some),
+        }
+        yield jobs.Step(cursor["done"], max(total, cursor["done"]), cursor)
     audit.record(
         "incident.employers_notices_made",
         actor=job.by,
         incident=incident.reference,
         version=version.number,
-        count=len(counted),
+        count=cursor["done"],
     )
-    return {_("Employeurs"): len(counted)}
+    return {_("Employeurs"): cursor["done"]}
 
 
 def told(number: int | None) -> str:

@@ -254,7 +254,9 @@ def from_json(persons: list[dict[str, Any]], facts: Facts) -> list[PersonExposur
                     since=date.fromisoformat(one["from"]) if one["from"] else None,
                     until=date.fromisoformat(one["until"]) if one["until"] else None,
                     sent=frozenset(one.get("sent", one["categories"])),
-                    purged_on=date.fromisoformat(one["purged_on"]) if one.get("purged_on") else None,
+                    purged_on=date.fromisoformat(one["purged_on"])
+                    if one.get("purged_on")
+                    else None,
                 )
                 for one in person["operators"]
             ),

@@ -287,6 +287,13 @@ def totals(incident: Incident) -> Totals | None:
     return Totals.from_json(census.figures)
 
 
+def is_outdated(incident: Incident, totals: Totals) -> bool:
+    """Whether they were counted before the version in force, or in a ledger of other facts."""
+    version = notices.latest(incident)
+    counted = totals.versions[-1].number if totals.versions else None
+    return counted != (version.number if version else None) or not is_up_to_date(incident)
+
+
 # --------------------------------------------------------------------------------------- one person
 
 
@@ -298,7 +305,6 @@ class Event:
     version: int | None
     what: str
     reference: str = ""
-    told: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -310,14 +316,10 @@ class Story:
     events: list[Event]
 
 
-def of_person(member: Member, ayant_droit: AyantDroit | None = None) -> list[Story]:
-    """For each incident that concerns him: what he was told, when, by which channel.
-
-    An ayant droit's is what was told to him in his own name. Two statements, three for a member, and
-    one for each incident.
-    """
-    rows = Reach.objects.filter(member=member, ayant_droit=ayant_droit)
-    return [story(row) for row in rows.select_related("incident", "unreachable_by")]
+def sent_to(member: Member) -> QuerySet:
+    """Each e-mail and letter to him or to an adult of his family, the latest first. One statement."""
+    sent = Dispatch.objects.filter(person__member=member).order_by("-made_at", "-pk")
+    return sent.select_related("version__incident", "person__member", "person__ayant_droit")
 
 
 def story(row: Reach) -> Story:
@@ -340,8 +342,8 @@ def story(row: Reach) -> Story:
 def _sent(row: Reach) -> Iterator[Event]:
     for sent in Dispatch.objects.filter(person=row).select_related("version"):
         number, what = sent.version.number, _WORDS[sent.channel]
-        reference = grouped(sent.reference) if sent.reference else ""
-        yield Event(sent.made_at, number, str(what["made"]), reference, tuple(sent.told))
+        reference = grouped(sent.reference)
+        yield Event(sent.made_at, number, str(what["made"]), reference)
         if sent.state in what:
             yield Event(sent.state_at, number, str(what[sent.state]), reference)
 

@@ -134,6 +134,7 @@ LABELS = {
     "ruling.struck": _("Décision sur une obligation rayée"),
     "attestation.issued": _("Attestation établie"),
     "incident.reach_filled": _("Registre des personnes à informer actualisé"),
+    "incident.reach_searched": _("Personne cherchée dans le registre d'un incident"),
     "incident.mails_queued": _("E-mails d'un incident mis en file"),
     "incident.letters_printed": _("Courriers d'un incident imprimés"),
     "incident.letters_returned": _("Courriers d'un incident revenus"),

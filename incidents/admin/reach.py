@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from incidents import employers, notices, reach, reach_letters, reach_mails
+from incidents import concerned, employers, notices, reach, reach_letters, reach_mails
 from incidents.models import Incident, Reach
 from incidents.models.reach import TO_INFORM, Capacity, ReachState, Unreachable
-from members import files
+from members import audit, files
 from members.admin.reasons import no_long_number
 from members.ids import row_id
 from members.models import AyantDroit, Member
@@ -29,6 +29,17 @@ LINES = 2_000
 # Letters come back for weeks: they are taken, and answered, after the closing too.
 WHILE_OPEN = ("refresh", "mails", "employers")
 WEIGHT = 1 << 20  # bytes of a list of returned letters
+
+
+class SearchForm(forms.Form):
+    """Posted, so that no name and no number stands in an address or in a log."""
+
+    who = forms.CharField(
+        label=gettext_lazy("Numéro d'adhérent, ou début d'un nom"),
+        min_length=2,
+        max_length=60,
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+    )
 
 
 class LettersForm(forms.Form):
@@ -109,6 +120,7 @@ class ReachPages:
         pages = {
             "": ("reach", self.reach_page),
             "personnes/": ("reach_people", self.reach_people),
+            "chercher/": ("reach_search", require_POST(self.reach_search)),
             "personnes/<int:person>/": ("reach_person", self.reach_person),
             "personnes/<int:person>/joignable/": ("reach_again", require_POST(self.reach_again)),
             "actualiser/": ("reach_refresh", require_POST(self.reach_refresh)),
@@ -141,6 +153,7 @@ class ReachPages:
             totals=totals,
             census=reach.last_census(incident),
             version=notices.latest(incident),
+            is_outdated=totals and reach.is_outdated(incident, totals),
             states=totals
             and [
                 (state.label, totals.states[state], f"{people}?etat={state}")
@@ -176,28 +189,46 @@ class ReachPages:
     def reach_people(self, request, object_id):
         """One state at a time, fifty people a page, from the last id of the page before: no count."""
         incident = self.object_to_move(request, object_id, "incidents.view_reach")
-        sought = request.GET.get("q", "").strip().replace("\0", "")[:60]
-        state = request.GET.get("etat", "" if sought else TO_INFORM_LIST)
+        state = request.GET.get("etat", TO_INFORM_LIST)
         after = row_id(request.GET.get("apres", ""))
-        rows = incident.reach.with_state(reach.enough(incident)).select_related(
-            "member", "ayant_droit"
-        )
+        rows = self._rows(incident).concerned()
         if state == TO_INFORM_LIST:
-            rows = rows.concerned().filter(state__in=TO_INFORM)
+            rows = rows.filter(state__in=TO_INFORM)
         elif state in ReachState.values:
-            rows = rows.concerned().filter(state=state)
-        elif not sought:
-            rows = rows.concerned()
-        if sought:
-            rows = _named(rows, sought)
+            rows = rows.filter(state=state)
         if after is not None:
             rows = rows.filter(pk__gt=after)
         found = list(rows.order_by("pk")[: PAGE + 1])
         following = None
         if len(found) > PAGE:
             found.pop()
-            asked = {"etat": state, "q": sought, "apres": found[-1].pk}
-            following = urlencode({name: value for name, value in asked.items() if value})
+            following = urlencode({"etat": state, "apres": found[-1].pk})
+        return self._people(
+            request, incident, found, state=state, following=following, is_first=after is None
+        )
+
+    def reach_search(self, request, object_id):
+        """Also those who are no longer concerned. Each search is in the trail, without what was typed."""
+        incident = self.object_to_move(request, object_id, "incidents.view_reach")
+        form, found = SearchForm(request.POST), []
+        if form.is_valid():
+            rows = _alike(self._rows(incident), form.cleaned_data["who"])
+            found = list(rows.order_by("pk")[: PAGE + 1])
+            audit.record(
+                "incident.reach_searched",
+                request=request,
+                incident=incident.reference,
+                count=len(found[:PAGE]),
+            )
+        return self._people(
+            request, incident, found[:PAGE], form=form, more=len(found) > PAGE, is_first=True
+        )
+
+    def _rows(self, incident: Incident) -> QuerySet:
+        rows = incident.reach.with_state(reach.enough(incident))
+        return rows.select_related("member", "ayant_droit")
+
+    def _people(self, request, incident, found, **context):
         for row in found:
             row.state_label = ReachState(row.state).label
         return self._page(
@@ -205,18 +236,15 @@ class ReachPages:
             incident,
             "people",
             _("Personnes à informer"),
+            **{"form": SearchForm()} | context,
             rows=found,
-            following=following,
-            is_first=after is None,
-            sought=sought,
-            state=state,
             states=[(TO_INFORM_LIST, _("reste à informer")), *ReachState.choices],
         )
 
     def reach_person(self, request, object_id, person):
         """What one person was told. A POST says why he cannot be."""
         incident = self.object_to_move(request, object_id, "incidents.view_reach")
-        row = self._row(incident, person)
+        row = self._one(incident, person)
         may = request.user.has_perm("incidents.excuse_reach")
         form = ExcuseForm(request.POST if request.method == "POST" else None)
         if request.method == "POST":
@@ -245,7 +273,7 @@ class ReachPages:
 
     def reach_again(self, request, object_id, person):
         incident = self.object_to_move(request, object_id, "incidents.excuse_reach")
-        row = self._row(incident, person)
+        row = self._one(incident, person)
         if reach.reach_again(row, by=request.user, request=request):
             messages.success(request, _("La personne est de nouveau à informer."))
         else:
@@ -293,7 +321,9 @@ class ReachPages:
                 job = other.job
                 messages.warning(
                     request,
-                    _("Rien de nouveau n'est lancé : une impression d'un autre choix est en cours."),
+                    _(
+                        "Rien de nouveau n'est lancé : une impression d'un autre choix est en cours."
+                    ),
                 )
             return redirect("admin:job", job.pk)
         return self._page(
@@ -389,7 +419,7 @@ class ReachPages:
             raise Http404
         return incident
 
-    def _row(self, incident: Incident, pk: int) -> Reach:
+    def _one(self, incident: Incident, pk: int) -> Reach:
         rows = incident.reach.select_related("incident", "member", "ayant_droit", "unreachable_by")
         return get_object_or_404(rows, pk=pk)
 
@@ -399,13 +429,13 @@ class ReachPages:
         return TemplateResponse(request, f"admin/incidents/reach/{name}.html", context)
 
 
-def _named(rows: QuerySet, sought: str) -> QuerySet:
+def _alike(rows: QuerySet, sought: str) -> QuerySet:
     """By a member's whole number, or by the beginning of the name of whoever is written to."""
     if any(sign.isdigit() for sign in sought):
         return rows.filter(member__number=sought.upper().replace(" ", ""))
-    name = Q(birth_name__istartswith=sought) | Q(usage_name__istartswith=sought)
-    himself = Q(ayant_droit__isnull=True, member__in=Member.objects.filter(name))
-    return rows.filter(himself | Q(ayant_droit__in=AyantDroit.objects.filter(name)))
+    alike = concerned.named(" ".join(sought.split()))
+    himself = Q(ayant_droit__isnull=True, member__in=Member.objects.filter(alike))
+    return rows.filter(himself | Q(ayant_droit__in=AyantDroit.objects.filter(alike)))
 
 
 def lasted(hours: int | None) -> str:

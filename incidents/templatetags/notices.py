@@ -3,7 +3,7 @@
 from django import template
 from django.db.models import Count
 
-from incidents import banners, exposure, notices
+from incidents import banners, exposure, notices, reach
 from incidents.acknowledgements import Reading, counting, ledger, readings
 from incidents.models import Acknowledgement
 from members.models.category import DataCategory
@@ -64,14 +64,15 @@ def recent_acknowledgements(context):
 
 @register.inclusion_tag("incidents/_member_notices.html", takes_context=True)
 def member_notices(context, member):
-    """For staff: every version that `member` was shown, whether he acknowledged it, and the script of each
-    live incident."""
+    """For staff: every version that `member` was shown, whether he acknowledged it, what was sent to him and
+    to the adults of his family, and the script of each live incident."""
     rows = list(ledger(member))
     for row in rows:
         read = counting(rows, row.reference) if row.counts else None
         row.read_in = read.version.number if read else None
     return {
         "acknowledgements": rows,
+        "sent": reach.sent_to(member),
         "member": member,
         "live": banners.current(),
         "perms": context["perms"],

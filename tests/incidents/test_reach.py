@@ -374,6 +374,27 @@ def test_a_large_ledger_is_counted_by_jobs_alone(
     assert reach.totals(ledger).informed == 1
 
 
+def test_figures_of_before_the_version_in_force_are_known_as_such(
+    cast, ledger, version, monkeypatch
+):
+    def is_outdated():
+        return reach.is_outdated(ledger, reach.totals(ledger))
+
+    assert not is_outdated()
+    publish_again(cast, ledger, material=True)
+    assert not is_outdated()  # a small ledger is counted by the page
+    monkeypatch.setattr(reach, "COUNTED_AT_ONCE", 8)
+    assert is_outdated()
+    reach.fill(ledger)
+    assert not is_outdated()
+    notices.withdraw(notices.latest(ledger), by=cast.approbateur, reason="Erreur de texte")
+    assert is_outdated()
+    monkeypatch.undo()
+    ledger.scope.create(contract=cast.cesar.adhesions.get().contract, rule="exclude")
+    publish_again(cast, ledger)
+    assert is_outdated()  # other people are concerned
+
+
 def test_without_any_filling_there_are_no_figures(february_2024):
     assert reach.totals(february_2024) is None
 
@@ -384,19 +405,20 @@ def test_without_any_filling_there_are_no_figures(february_2024):
 def test_what_a_person_was_told_is_a_story(cast, ledger, version, aurelie):
     acknowledgements.show(cast.antoine, version, [])
     mailed(row_of(ledger, cast.antoine), version)
-    letter = posted(row_of(ledger, aurelie), version, told=[{"name": "Aurélie"}])
-    (story,) = reach.of_person(cast.antoine)
+    letter = posted(row_of(ledger, aurelie), version)
+    story = reach.story(row_of(ledger, cast.antoine))
     assert story.state == ReachState.SHOWN
     assert {event.what for event in story.events} == {
         "Information affichée dans l'espace",
         "E-mail mis en file",
         "E-mail envoyé",
     }
-    (story,) = reach.of_person(cast.antoine, aurelie)
-    (event,) = story.events
-    assert (event.version, event.told) == (1, ({"name": "Aurélie"},))
+    (event,) = reach.story(row_of(ledger, aurelie)).events
+    assert event.version == 1
     assert event.reference.replace("-", "") == letter.reference
-    assert reach.of_person(cast.denise) == []
+    sent = reach.sent_to(cast.antoine)
+    assert [row.person.person for row in sent] == [aurelie, cast.antoine]
+    assert not reach.sent_to(cast.denise)
 
 
 # Unreachable

@@ -20,7 +20,17 @@ from incidents.models.reach import Channel
 from members import job_turns, letter_pages
 from members.letters import ALPHABET
 from members.mail import delivery
-from members.models import Adhesion, AuditEvent, AyantDroit, Job, JobFile, Mail, Member
+from members.models import (
+    Adhesion,
+    AuditEvent,
+    AyantDroit,
+    CareDomain,
+    Contract,
+    Job,
+    JobFile,
+    Mail,
+    Member,
+)
 from tests.incidents.test_reach import publish_again, row_of, state_of
 
 pytestmark = pytest.mark.django_db
@@ -474,13 +484,52 @@ def test_a_letter_of_another_incident_is_not_taken_here(cast, ledger):
 # Employers
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
-def test_what_is_told_never_gives_a_small_group_away(sizes):
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(0, 40))
+def test_what_is_told_never_gives_a_small_group_away(sizes, overlap):
     parts = [employers._shown(size) for size in sizes]
-    total = employers._total(sum(sizes), parts)
+    number = max(*sizes, sum(sizes) - overlap) if len(sizes) > 1 else sizes[0]
+    total = employers._total(number, parts)
     assert all(part is None or part >= 10 for part in parts)
     # whoever knows the total knows every part already: nothing is left to subtract
     assert total is None or None not in parts
+    # and the people of several contracts are ten at least
+    assert total is None or len(sizes) == 1 or sum(sizes) - total >= 10
+
+
+def test_a_contract_is_in_the_scope_by_a_domain_that_is_concerned(cast, ledger):
+    chantiers, telecom = employers.count(facts.of(ledger))
+    optics, dental = CareDomain.objects.order_by("pk")[:2]
+    contract = Contract.objects.get(number="TA-SOCLE")
+    contract.delegations.update(domain=optics)
+
+    def told():
+        return [one.employer.name for one in employers.count(facts.of(ledger))]
+
+    ledger.domain_scope.create(domain=optics, rule="exclude")
+    assert told() == [chantiers.employer.name]
+    ledger.domain_scope.update(rule="include")
+    assert told() == [chantiers.employer.name, telecom.employer.name]
+    contract.delegations.update(domain=dental)
+    assert told() == [chantiers.employer.name]
+
+
+def test_employers_are_told_in_batches_from_where_a_lost_worker_was(cast, ledger, monkeypatch):
+    monkeypatch.setattr(employers, "PER_FILE", 1)
+    monkeypatch.setattr(job_turns, "TURN", -1)
+    job = employers.start(ledger, by=cast.auteur)
+    job_turns.take_turn(job.pk)
+    job.refresh_from_db()
+    assert (job.done, job.total) == (1, 2)
+    before = JobFile.objects.get(job=job, name="employeurs-001.pdf").pk
+    finished(job)
+    assert (job.done, job.result) == (2, {"Employeurs": 2})
+    assert JobFile.objects.get(job=job, name="employeurs-001.pdf").pk == before
+    whole = "".join(
+        read(job, f"employeurs-00{number}.csv").decode("utf-8-sig") for number in (1, 2)
+    )
+    for one in employers.count(facts.of(ledger)):
+        for contract in one.contracts:
+            assert whole.count(contract.number) == 1
 
 
 def test_employers_are_told_by_contract_and_small_groups_are_not(cast, ledger):
@@ -505,10 +554,10 @@ def test_groups_of_ten_are_told_and_a_person_counts_once(cast, ledger, monkeypat
 def test_the_notices_name_nobody(cast, ledger):
     job = finished(employers.start(ledger, by=cast.auteur))
     assert job.result == {"Employeurs": 2}
-    table = read(job, "employeurs.csv").decode("utf-8-sig")
+    table = read(job, "employeurs-001.csv").decode("utf-8-sig")
     assert "Télécom Atlantique;TA-SOCLE;moins de 10;moins de 10" in table
     assert "Télécom Atlantique;ensemble;non communiqué;non communiqué" in table
-    words = table + " ".join(pages_of(read(job, "employeurs.pdf")))
+    words = table + " ".join(pages_of(read(job, "employeurs-001.pdf")))
     for member in Member.objects.all():
         assert member.birth_name not in words
         assert member.number not in words

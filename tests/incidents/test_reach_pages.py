@@ -12,7 +12,7 @@ from incidents.admin import reach as pages
 from incidents.models import Incident, Reach
 from members.models import AuditEvent, Job, Member
 from tests.cast import nobody_left_to_inform
-from tests.incidents.test_reach import posted, row_of, state_of
+from tests.incidents.test_reach import posted, publish_again, row_of, state_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +38,28 @@ def test_the_page_says_who_is_left_and_how_far_the_others_are(
     posted(row_of(ledger, cast.cesar), version)
     browser.get(at("reach", ledger.pk))
     # session with account · device · rights (2) · incident · its versions · figures (8) ·
-    # last filling · version in force
-    with django_assert_num_queries(16):
+    # last filling · version in force · whether it is outdated (3)
+    with django_assert_num_queries(19):
         page = text(browser.get(at("reach", ledger.pk)))
     assert "8 personnes</a> à informer" in page
     assert page.count("<polyline") == 1
     for state in ("courrier envoyé", "rien encore", "injoignable"):
         assert state in page
     assert "Imprimer les courriers" not in page
+
+
+def test_a_large_ledger_of_before_the_version_in_force_says_nobody_is_left_to_nobody(
+    as_staff, cast, ledger, monkeypatch
+):
+    nobody_left_to_inform(ledger)
+    reach.fill(ledger)
+    monkeypatch.setattr(reach, "COUNTED_AT_ONCE", 8)
+    browser, done = as_staff(cast.approbateur), "Chaque personne concernée est informée"
+    assert done in text(browser.get(at("reach", ledger.pk)))
+    publish_again(cast, ledger, material=True)
+    page = text(browser.get(at("reach", ledger.pk)))
+    assert done not in page
+    assert "Le registre date d'avant ce qui est en vigueur : actualisez-le" in page
 
 
 def test_before_any_filling_the_page_asks_for_one(as_staff, cast, february_2024):
@@ -81,7 +95,8 @@ FOUND = {
     "10000007": ["Gwenaëlle Garnier", "Émile Garnier"],
     "garn": ["Gwenaëlle Garnier", "Émile Garnier"],
     "KERV": ["Antoine Kervella", "Aurélie Kervella"],
-    "%": [],
+    "aurélie  kerv": ["Aurélie Kervella"],
+    "%%": [],
     "1000": [],
 }
 
@@ -89,13 +104,40 @@ FOUND = {
 def test_people_are_found_by_whole_number_or_beginning_of_name(as_staff, cast, ledger):
     browser = as_staff(cast.approbateur)
     for sought, found in FOUND.items():
-        rows = browser.get(at("reach_people", ledger.pk), {"q": sought}).context["rows"]
+        rows = browser.post(at("reach_search", ledger.pk), {"who": sought}).context["rows"]
         assert [row.person.full_name for row in rows] == found, sought
+    events = AuditEvent.objects.filter(action="incident.reach_searched").order_by("pk")
+    assert [event.details["count"] for event in events] == [len(one) for one in FOUND.values()]
+    assert not [event for event in events if "erv" in str(event.details)]
+    assert all(event.actor == cast.approbateur for event in events)
+
+
+def test_no_name_is_sought_by_an_address(as_staff, cast, ledger):
+    browser = as_staff(cast.approbateur)
+    assert browser.get(at("reach_search", ledger.pk), {"who": "garn"}).status_code == 405
+    page = browser.get(at("reach_people", ledger.pk), {"q": "garn"})
+    assert len(page.context["rows"]) == 9
+    for refused in ("", "g", "g\0n", "g" * 61):
+        page = browser.post(at("reach_search", ledger.pk), {"who": refused})
+        assert page.context["rows"] == []
+        assert "errorlist" in text(page)
+    assert not AuditEvent.objects.filter(action="incident.reach_searched").exists()
+
+
+def test_the_page_of_a_member_says_what_was_sent_to_him_and_by_which_channel(
+    as_staff, cast, ledger, version
+):
+    posted(row_of(ledger, cast.cesar), version)
+    address = reverse("admin:members_member_change", args=[cast.cesar.pk])
+    page = text(as_staff(cast.support).get(address))
+    assert "E‑mails et courriers à cet adhérent" in page
+    for said in ("César Orsini", "Courrier", "Imprimé"):
+        assert f"<td>{said}</td>" in page
 
 
 def test_an_odd_address_shows_a_list_all_the_same(as_staff, cast, ledger):
     browser = as_staff(cast.approbateur)
-    for asked in ("etat=x", "apres=x", "apres=" + "9" * 30, "apres=²", "q=%00"):
+    for asked in ("etat=x", "apres=x", "apres=" + "9" * 30, "apres=²", "etat=%00"):
         assert browser.get(f"{at('reach_people', ledger.pk)}?{asked}").status_code == 200, asked
 
 
