@@ -20,7 +20,7 @@ from incidents.exposure import AYANTS_DROIT, MEMBERS, judged
 from incidents.facts import Facts
 from incidents.models import Acknowledgement, Census, Dispatch, Incident, NoticeVersion, Reach
 from incidents.models.incident import IncidentState
-from incidents.models.reach import Channel, ReachState, Unreachable
+from incidents.models.reach import Channel, DispatchState, ReachState, Unreachable
 from incidents.reach_figures import Totals
 from incidents.reasons import CONCERNED
 from members import audit, jobs
@@ -362,12 +362,12 @@ def _shown(row: Reach) -> Iterator[Event]:
 _WORDS = {
     Channel.MAIL: {
         "made": gettext_lazy("E-mail mis en file"),
-        "sent": gettext_lazy("E-mail envoyé"),
-        "failed": gettext_lazy("E-mail refusé par le serveur"),
+        DispatchState.SENT: gettext_lazy("E-mail envoyé"),
+        DispatchState.FAILED: gettext_lazy("E-mail refusé par le serveur"),
     },
     Channel.LETTER: {
         "made": gettext_lazy("Courrier imprimé"),
-        "returned": gettext_lazy("Courrier revenu"),
+        DispatchState.RETURNED: gettext_lazy("Courrier revenu"),
     },
 }
 
@@ -467,6 +467,6 @@ def shown_by_the_ledger(incident: Incident, reason: Unreachable) -> QuerySet:
     if reason == Unreachable.NO_ADDRESS:
         return left.exclude(POSTAL).exclude(OPEN_ACCOUNT)
     least = 2 if reason == Unreachable.RETURNED_TWICE else 1
-    returned = Dispatch.objects.filter(version__in=versions, state="returned")
+    returned = Dispatch.objects.filter(version__in=versions, state=DispatchState.RETURNED)
     often = returned.values("person").annotate(times=models.Count("pk")).filter(times__gte=least)
     return left.filter(state=ReachState.RETURNED, pk__in=often.values("person"))

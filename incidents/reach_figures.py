@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -41,7 +41,7 @@ class Totals:
 
     `p50` and `p95`: hours from the publication until half, and 95 %, of those concerned were informed;
     `p50_call` and `p95_call`, from the first call of an operator. None while they are not, or no call is
-    known. `curve`: how many were informed at the end of each day.
+    known. `curve`: how many were informed at the end of each day, until today or the closing.
     """
 
     counted_at: str
@@ -106,7 +106,7 @@ def count(incident: Incident, versions: list[int]) -> Totals:
         p95=_percentile(hours, concerned, 95, first and first.published_at),
         p50_call=_percentile(hours, concerned, 50, call),
         p95_call=_percentile(hours, concerned, 95, call),
-        curve=_curve(hours, first),
+        curve=_curve(hours, first, timezone.localdate(incident.closed_at)),
     )
 
 
@@ -134,15 +134,15 @@ def _percentile(hours, concerned: int, percent: int, begin: datetime | None) -> 
     return None
 
 
-def _curve(hours, first: NoticeVersion | None) -> list[tuple[str, int]]:
-    """(day, informed by its end), each day from the publication until today."""
+def _curve(hours, first: NoticeVersion | None, last: date) -> list[tuple[str, int]]:
+    """(day, informed by its end), each day from the publication until `last`."""
     if first is None:
         return []
     by_day = Counter()
     for hour, number in hours:
         by_day[timezone.localdate(hour)] += number
-    begin, today = timezone.localdate(first.published_at), timezone.localdate()
-    days = [begin + timedelta(days=n) for n in range((today - begin).days + 1)]
+    begin = timezone.localdate(first.published_at)
+    days = [begin + timedelta(days=n) for n in range((last - begin).days + 1)]
     rising = accumulate(by_day[day] for day in days)
     return [(day.isoformat(), informed) for day, informed in zip(days, rising, strict=True)]
 

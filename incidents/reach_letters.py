@@ -271,7 +271,7 @@ def letters_of(
 def _letter(row: Dispatch, page: pages.Page) -> letter_pages.LongLetter:
     """To the person's own address, else to that of his member."""
     person, member = row.person.person, row.person.member
-    home = person if person.address and person.postal_code and person.city else member
+    home = person if person.has_whole_address else member
     return letter_pages.LongLetter(
         civility=person.get_civility_display() if person.civility else "",
         name=person.full_name,

@@ -101,7 +101,7 @@ def _objection(member: Member, purpose: str) -> Promise | None:
         return _("espace déjà ouvert")
     if purpose == LetterPurpose.RECOVERY and not member.has_open_account:
         return _("espace pas encore ouvert")
-    if not (member.address and member.postal_code and member.city):
+    if not member.has_whole_address:
         return _("adresse incomplète")
     return None
 

@@ -129,6 +129,10 @@ class Person(models.Model):
         return f"{self.first_name} {self.last_name}"
 
     @property
+    def has_whole_address(self) -> bool:
+        return bool(self.address and self.postal_code and self.city)
+
+    @property
     def is_feminine(self) -> bool:
         """Whether words about this person take the feminine: only where her civility says so."""
         return self.civility == Civility.MADAME

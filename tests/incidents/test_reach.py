@@ -356,6 +356,14 @@ def test_hours_are_rounded_up(after, hours):
     assert reach_figures._percentile([(informed, 1)], 1, 50, begin) == hours
 
 
+def test_the_curve_ends_with_the_incident(ledger):
+    nobody_left_to_inform(ledger)
+    lifecycle.close(ledger, by=None)
+    ends = [day for day, _informed in reach.totals(ledger).curve][-1]
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        assert reach.totals(ledger).curve[-1][0] == ends
+
+
 def test_figures_cost_the_same_for_anybody(ledger, django_assert_num_queries):
     # last filling · versions that are enough · states · versions · call · hours · readings ·
     # dispatches
