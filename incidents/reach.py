@@ -6,8 +6,9 @@ The rows come from the exposure rule and from no other; who is informed is said 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
+from django.conf import settings
 from django.db import connections, models, transaction
 from django.db.models import Case, F, Max, Min, Q, QuerySet, Value, When
 from django.utils import timezone
@@ -95,6 +96,15 @@ def refresh_live() -> None:
 def settle() -> None:
     """Each hour: what became of e-mails is noted, long before their own rows are purged."""
     Dispatch.objects.settle()
+
+
+def forget() -> int:
+    """Each night: what letters told of people leaves, INCIDENT_DETAILS_YEARS after the closing; how many
+    letters. (GDPR article 5.1.e)"""
+    years = settings.INCIDENT_DETAILS_YEARS
+    last = years_before(timezone.localdate(), years)
+    midnight = timezone.make_aware(datetime.combine(last, time.min))
+    return Dispatch.objects.forget(midnight)
 
 
 def fill(incident: Incident) -> Census:

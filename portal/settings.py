@@ -240,6 +240,9 @@ INCIDENT_ONCALL = env.words("INCIDENT_ONCALL")
 # Whom members write to about their data (members/views/mydata.py)
 DPO_CONTACT = env.text("DPO_CONTACT", "dpo@mutuelle-du-rivage.example" if DEMO else "")
 
+# For how long after its closing what its letters told of people is kept (incidents/reach.py)
+INCIDENT_DETAILS_YEARS = env.integer("INCIDENT_DETAILS_YEARS", 5)
+
 # What tiers payant cards call us (docs/configuration.md)
 AMC_NUMBER = env.text("AMC_NUMBER", "99000001" if DEMO else "")
 
@@ -406,6 +409,11 @@ CELERY_BEAT_SCHEDULE = {
     "refresh the ledgers of live incidents": {
         "task": "portal.tasks.refresh_ledgers",
         "schedule": crontab(hour=2, minute=47),
+        "options": {"expires": 36_000},
+    },
+    "forget what letters of old incidents told": {
+        "task": "portal.tasks.forget_what_letters_told",
+        "schedule": crontab(hour=4, minute=37),
         "options": {"expires": 36_000},
     },
     "purge limits": {

@@ -34,3 +34,8 @@ def settle_what_was_sent() -> None:
 @shared_task
 def refresh_ledgers() -> None:
     reach.refresh_live()
+
+
+@shared_task
+def forget_what_letters_told() -> None:
+    reach.forget()

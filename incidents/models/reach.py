@@ -1,5 +1,7 @@
 """The reach ledger: whom an incident concerns, and what was sent to each. (domain.md §4.10)"""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Subquery, Value, When
@@ -11,6 +13,8 @@ from incidents.models.acknowledgement import Acknowledgement
 from members.models import Mail
 from members.models.mail import MailState
 from members.models.written_once import WrittenOnceModel, WrittenOnceQuerySet
+
+BATCH = 10_000  # letters forgotten in one statement
 
 
 class Capacity(models.TextChoices):
@@ -232,6 +236,20 @@ class DispatchQuerySet(WrittenOnceQuerySet):
                 state=state, state_at=timezone.now()
             )
 
+    def forget(self, before: datetime) -> int:
+        """What letters told of people leaves, of incidents closed before `before`; how many letters.
+
+        Their rows stay, and with them the figures: who was written to, when, and what became of it.
+        """
+        of_old = self.filter(
+            version__incident__closed_at__lt=before, channel=Channel.LETTER
+        ).exclude(told=[])
+        forgotten = 0
+        while some := list(of_old.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+            self.filter(pk__in=some)._move(told=[])
+            forgotten += len(some)
+        return forgotten
+
     def come_back(self, reference: str) -> bool:
         """The letter came back to us; True for one caller only."""
         return self.filter(reference=reference, state=DispatchState.PRINTED)._move(
@@ -243,7 +261,8 @@ class Dispatch(WrittenOnceModel):
     """An e-mail or a letter to one person about one version: that it went, and whether it came back.
 
     `round` tells a second letter, asked for on purpose, from the first. `told` is what a letter said of
-    the person's data. An e-mail's own row is purged after 90 days; `mail` remembers its id.
+    the person's data, until years after the closing. An e-mail's own row is purged after 90 days; `mail`
+    remembers its id.
     """
 
     person = models.ForeignKey(

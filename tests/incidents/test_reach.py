@@ -1,5 +1,6 @@
 """The reach ledger: who must be told, who was, and an incident that waits for everybody."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -247,8 +248,14 @@ def test_sqlite_fills_the_same_rows(django_db_setup, django_db_blocker):
                 "ayant_droit": 2,
             }
         row = incident.reach.get(capacity="ancien_adherent")
-        posted(row, notices.latest(incident))
+        posted(row, notices.latest(incident), told=[{"name": "César Orsini"}])
         assert reach.fill(incident).figures["states"]["courrier"] == 1
+        with pytest.raises(DatabaseError, match="dispatch_is_written_once"):
+            Dispatch.objects.all()._move(told=[])  # while its incident is open
+        Incident.objects.filter(pk=incident.pk).update(state="closed", closed_at=timezone.now())
+        assert Dispatch.objects.forget(timezone.now()) == 1
+        with pytest.raises(DatabaseError, match="dispatch_is_written_once"):
+            Dispatch.objects.all()._move(told=[{"name": "Une autre"}])
         with pytest.raises(DatabaseError, match="dispatch_is_written_once"):
             connections["embedded"].cursor().execute("DELETE FROM incidents_dispatch")
 
@@ -485,6 +492,31 @@ def test_what_was_sent_is_rewritten_by_nobody(cast, ledger, version):
     assert not Dispatch.objects.come_back(letter.reference)
     with pytest.raises(DatabaseError), transaction.atomic():
         connection.cursor().execute("UPDATE incidents_dispatch SET state = 'printed'")
+
+
+def test_what_letters_told_is_forgotten_years_after_the_closing_and_their_rows_stay(
+    cast, ledger, version, settings
+):
+    told = [{"name": "César Orsini", "operators": []}]
+    letter = posted(row_of(ledger, cast.cesar), version, told=told)
+    nobody_left_to_inform(ledger)
+    assert reach.forget() == 0
+    forgetting = "UPDATE incidents_dispatch SET told = '[]' WHERE told <> '[]'"
+    with pytest.raises(DatabaseError), transaction.atomic():
+        connection.cursor().execute(forgetting)  # not while it is open
+    lifecycle.close(ledger, by=cast.approbateur)
+    before = reach_figures.count(ledger, reach.enough(ledger))
+    settings.INCIDENT_DETAILS_YEARS = 2
+    for years, forgotten in ((2 - 1 / 365, 0), (2 + 2 / 365, 1), (3, 0)):
+        with time_machine.travel(timezone.now() + timedelta(days=365.25 * years)):
+            assert reach.forget() == forgotten
+    letter.refresh_from_db()
+    assert letter.told == []
+    after = reach_figures.count(ledger, reach.enough(ledger))
+    assert (after.states, after.versions) == (before.states, before.versions)
+    for rewriting in (f"told = '{json.dumps(told)}'", "told = '[]', reference = 'x'"):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            connection.cursor().execute(f"UPDATE incidents_dispatch SET {rewriting}")
 
 
 # Closing
