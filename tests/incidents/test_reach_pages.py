@@ -59,7 +59,7 @@ def test_a_large_ledger_of_before_the_version_in_force_says_nobody_is_left_to_no
     publish_again(cast, ledger, material=True)
     page = text(browser.get(at("reach", ledger.pk)))
     assert done not in page
-    assert "Le registre date d'avant ce qui est en vigueur : actualisez-le" in page
+    assert "Le registre date d'avant ce qui est en vigueur : actualisez-le" in page
 
 
 def test_before_any_filling_the_page_asks_for_one(as_staff, cast, february_2024):
