@@ -53,6 +53,6 @@ def forbid(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0010_the_audience_of_an_incident")]
+    dependencies = [("incidents", "0012_duties_without_object")]
 
     operations = [migrations.RunPython(allow, forbid)]
