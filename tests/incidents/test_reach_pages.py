@@ -37,9 +37,9 @@ def test_the_page_says_who_is_left_and_how_far_the_others_are(
     browser = as_staff(cast.approbateur)
     posted(row_of(ledger, cast.cesar), version)
     browser.get(at("reach", ledger.pk))
-    # session with account · device · rights (2) · incident · its versions · figures (8) ·
+    # session with account · device · rights (2) · incident · figures (8) ·
     # last filling · version in force · whether it is outdated (3)
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(18):
         page = text(browser.get(at("reach", ledger.pk)))
     assert "8 personnes</a> à informer" in page
     assert page.count("<polyline") == 1
@@ -77,9 +77,9 @@ def test_lists_go_by_state_and_page_by_page_without_counting(
     address, seen, calls = at("reach_people", ledger.pk), [], 0
     browser.get(address)
     while address:
-        # session with account · device · rights (2) · incident · its versions · those that are
+        # session with account · device · rights (2) · incident · those that are
         # enough · people
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(7):
             response = browser.get(address)
         seen += [row.pk for row in response.context["rows"]]
         following, calls = response.context["following"], calls + 1
