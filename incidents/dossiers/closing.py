@@ -21,8 +21,11 @@ def report(ground: Ground) -> Dossier:
     sections = [
         _summary(ground),
         _story(ground),
-        Section(_("Données, opérateur par opérateur"), [points.exposed(ground)],
-                points.categories(ground)),
+        Section(
+            _("Données, opérateur par opérateur"),
+            [points.exposed(ground)],
+            points.categories(ground),
+        ),
         Section(
             _("Nombres"), [points.persons(ground), points.records(ground)], points.kinds(ground)
         ),
@@ -37,9 +40,7 @@ def report(ground: Ground) -> Dossier:
 def _summary(ground: Ground) -> Section:
     incident = ground.incident
     closed = (
-        [_("Le %(moment)s") % {"moment": moment(incident.closed_at)}]
-        if incident.closed_at
-        else []
+        [_("Le %(moment)s") % {"moment": moment(incident.closed_at)}] if incident.closed_at else []
     )
     return Section(
         _("En bref"),
@@ -78,9 +79,9 @@ def _told(entry) -> str:
 
 def _reached(ground: Ground) -> Section:
     totals = ground.totals
-    rows = [
-        [str(state.label), number(totals.states[state])] for state in ReachState
-    ] if totals else []
+    rows = (
+        [[str(state.label), number(totals.states[state])] for state in ReachState] if totals else []
+    )
     speeds = [
         ("p50", _("La moitié informée"), totals and totals.p50, totals and totals.p50_call),
         ("p95", _("95 % informés"), totals and totals.p95, totals and totals.p95_call),
@@ -124,12 +125,14 @@ def _deadlines(ground: Ground) -> Section:
         _("Retards"),
         []
         if reasonless
-        else [_("Chaque retard a son motif.") if any(map(points.was_late, ground.clocks)) else _("Aucun retard.")],
+        else [
+            _("Chaque retard a son motif.")
+            if any(map(points.was_late, ground.clocks))
+            else _("Aucun retard.")
+        ],
         _("Sans dépôt ni motif : %(names)s") % {"names": ", ".join(reasonless)},
     )
-    return Section(
-        _("Échéances"), [late], [Table(_("Délais"), head, rows, (46, 24, 26, 26, 38))]
-    )
+    return Section(_("Échéances"), [late], [Table(_("Délais"), head, rows, (46, 24, 26, 26, 38))])
 
 
 def _short(at) -> str:

@@ -41,7 +41,8 @@ def _dossier(ground: Ground, code: str, title: str, first: list[Section]) -> Dos
         _moments(ground),
         _nature(ground),
         Section(
-            _("Les données"), [points.exposed(ground), points.records(ground)],
+            _("Les données"),
+            [points.exposed(ground), points.records(ground)],
             points.categories(ground),
         ),
         Section(_("Les personnes"), [points.persons(ground)], points.kinds(ground)),
@@ -73,7 +74,9 @@ def _notification(ground: Ground, code: str) -> Section:
         [
             Point("phase", _("Type"), [phase], law="RGPD, art. 33.4"),
             Point(
-                "filings", _("Déjà déposé"), filings or [_("Rien n'est encore enregistré.")],
+                "filings",
+                _("Déjà déposé"),
+                filings or [_("Rien n'est encore enregistré.")],
                 law="RGPD, art. 33.4",
             ),
             Point(
@@ -82,7 +85,9 @@ def _notification(ground: Ground, code: str) -> Section:
                 [_("Mutuelle du Rivage")],
             ),
             Point(
-                "siren", _("Numéro SIREN"), missing=_("Le portail ne le connaît pas."),
+                "siren",
+                _("Numéro SIREN"),
+                missing=_("Le portail ne le connaît pas."),
             ),
             points.dpo(ground),
         ],
@@ -148,8 +153,11 @@ def _moments(ground: Ground) -> Section:
                 "RGPD, art. 33.1",
             ),
             Point(
-                "deadlines", _("Échéances"), [points.clock_line(clock) for clock in clocks],
-                _("Aucun opérateur n'est saisi."), "RGPD, art. 33.1",
+                "deadlines",
+                _("Échéances"),
+                [points.clock_line(clock) for clock in clocks],
+                _("Aucun opérateur n'est saisi."),
+                "RGPD, art. 33.1",
             ),
             lateness,
         ],
@@ -157,9 +165,7 @@ def _moments(ground: Ground) -> Section:
 
 
 def _nature(ground: Ground) -> Section:
-    is_confidential = any(
-        target.categories(ClaimState.EXPOSED) for target in ground.facts.targets
-    )
+    is_confidential = any(target.categories(ClaimState.EXPOSED) for target in ground.facts.targets)
     troubled = [
         f"{service.label}{f' ({service.domain})' if service.domain else ''}\u00a0: "
         f"{ServiceState(service.state).label}. {service.note}".strip()
@@ -233,7 +239,9 @@ def _elsewhere(ground: Ground) -> Section:
         for clock in ground.clocks
         if clock.regime.code != CNIL and clock.applies and clock.filing
     ]
-    complaint = [_("Oui, d'après les mesures saisies.")] if points.complaint_is_filed(ground) else []
+    complaint = (
+        [_("Oui, d'après les mesures saisies.")] if points.complaint_is_filed(ground) else []
+    )
     return Section(
         _("Autres démarches"),
         [
@@ -271,9 +279,7 @@ def _changes(ground: Ground) -> Section:
         .order_by("number")
     ]
     claims = (
-        Claim.objects.live()
-        .filter(target__incident=ground.incident, recorded_at__gt=since)
-        .count()
+        Claim.objects.live().filter(target__incident=ground.incident, recorded_at__gt=since).count()
     )
     if claims:
         words = ngettext(

@@ -85,30 +85,93 @@ FIELDS = (
     Field("2.4", "incident.incidentDescription", gettext_lazy("Description"), _1),
     Field("2.5", "incident.classificationTypes", gettext_lazy("Critères de classement"), _1),
     Field("2.7", "incident.incidentDiscovery", gettext_lazy("Découvert par"), _1),
-    Field("2.8", "incident.originatesFromThirdPartyProvider", gettext_lazy("Prestataire à l'origine"), _1),
-    Field("2.9", "incident.isBusinessContinuityActivated", gettext_lazy("Plan de continuité activé"), _1),
+    Field(
+        "2.8",
+        "incident.originatesFromThirdPartyProvider",
+        gettext_lazy("Prestataire à l'origine"),
+        _1,
+    ),
+    Field(
+        "2.9",
+        "incident.isBusinessContinuityActivated",
+        gettext_lazy("Plan de continuité activé"),
+        _1,
+    ),
     Field("3.2", "incident.incidentOccurrenceDateTime", gettext_lazy("Survenue"), _2),
     Field("3.4", "impactAssessment.affectedAssets", gettext_lazy("Clients touchés"), _2),
-    Field("3.8", "impactAssessment.hasImpactOnRelevantClients", gettext_lazy("Des clients sont touchés"), _2),
-    Field("3.15", "incident.incidentDuration", gettext_lazy("Durée, en jours, heures et minutes"), _2),
-    Field("3.22", "impactAssessment.criticalServicesAffected", gettext_lazy("Services critiques touchés"), _2),
-    Field("3.23", "incident.incidentType.incidentClassification", gettext_lazy("Type d'incident"), _2),
-    Field("3.25", "incident.incidentType.threatTechniques", gettext_lazy("Techniques employées"), _2),
-    Field("3.27", "impactAssessment.affectedFunctionalAreas", gettext_lazy("Fonctions touchées"), _2),
-    Field("3.28", "impactAssessment.isAffectedInfrastructureComponents", gettext_lazy("Infrastructures touchées"), _2),
-    Field("3.30", "impactAssessment.isImpactOnFinancialInterest", gettext_lazy("Intérêts financiers des clients"), _2),
+    Field(
+        "3.8",
+        "impactAssessment.hasImpactOnRelevantClients",
+        gettext_lazy("Des clients sont touchés"),
+        _2,
+    ),
+    Field(
+        "3.15", "incident.incidentDuration", gettext_lazy("Durée, en jours, heures et minutes"), _2
+    ),
+    Field(
+        "3.22",
+        "impactAssessment.criticalServicesAffected",
+        gettext_lazy("Services critiques touchés"),
+        _2,
+    ),
+    Field(
+        "3.23", "incident.incidentType.incidentClassification", gettext_lazy("Type d'incident"), _2
+    ),
+    Field(
+        "3.25", "incident.incidentType.threatTechniques", gettext_lazy("Techniques employées"), _2
+    ),
+    Field(
+        "3.27", "impactAssessment.affectedFunctionalAreas", gettext_lazy("Fonctions touchées"), _2
+    ),
+    Field(
+        "3.28",
+        "impactAssessment.isAffectedInfrastructureComponents",
+        gettext_lazy("Infrastructures touchées"),
+        _2,
+    ),
+    Field(
+        "3.30",
+        "impactAssessment.isImpactOnFinancialInterest",
+        gettext_lazy("Intérêts financiers des clients"),
+        _2,
+    ),
     Field("3.31", "reportingToOtherAuthorities", gettext_lazy("Autres autorités informées"), _2),
     Field("3.33", "impactAssessment.serviceImpact", gettext_lazy("Mesures temporaires"), _2),
-    Field("3.35", "incident.incidentType.indicatorsOfCompromise", gettext_lazy("Indicateurs de compromission"), _2),
+    Field(
+        "3.35",
+        "incident.incidentType.indicatorsOfCompromise",
+        gettext_lazy("Indicateurs de compromission"),
+        _2,
+    ),
     Field("4.1", "incident.rootCauseHLClassification", gettext_lazy("Cause première"), _3),
-    Field("4.2", "incident.rootCausesDetailedClassification", gettext_lazy("Cause première, en détail"), _3),
-    Field("4.3", "incident.rootCausesAdditionalClassification", gettext_lazy("Cause première, complément"), _3),
+    Field(
+        "4.2",
+        "incident.rootCausesDetailedClassification",
+        gettext_lazy("Cause première, en détail"),
+        _3,
+    ),
+    Field(
+        "4.3",
+        "incident.rootCausesAdditionalClassification",
+        gettext_lazy("Cause première, complément"),
+        _3,
+    ),
     Field("4.5", "incident.rootCausesInformation", gettext_lazy("Description des causes"), _3),
     Field("4.6", "incident.incidentResolutionSummary", gettext_lazy("Résolution"), _3),
     Field("4.7", "incident.rootCauseAddressingDateTime", gettext_lazy("Cause traitée le"), _3),
     Field("4.8", "incident.incidentResolutionDateTime", gettext_lazy("Incident résolu le"), _3),
-    Field("4.9", "incident.incidentResolutionVsPlannedImplementation", gettext_lazy("Écart avec la date prévue"), _3),
-    Field("4.13", "incident.grossAmountIndirectDirectCosts", gettext_lazy("Coûts, en milliers d'euros"), _3),
+    Field(
+        "4.9",
+        "incident.incidentResolutionVsPlannedImplementation",
+        gettext_lazy("Écart avec la date prévue"),
+        _3,
+    ),
+    Field(
+        "4.13",
+        "incident.grossAmountIndirectDirectCosts",
+        gettext_lazy("Coûts, en milliers d'euros"),
+        _3,
+    ),
     Field("4.14", "incident.financialRecoveriesAmount", gettext_lazy("Sommes récupérées"), _3),
 )
 TOPICS = {

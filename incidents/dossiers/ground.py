@@ -43,7 +43,7 @@ class Ground:
 
     @property
     def persons(self) -> int | None:
-        """People whom the incident exposes; who holds two capacities counts twice, as on the audience page."""
+        """People whom the incident exposes. Who holds two capacities counts twice, as in the audience."""
         return None if self.counted is None else people(self.counted.figures["totals"])
 
     @property

@@ -13,7 +13,6 @@ from members.days import day
 from members.models.category import DataCategory
 
 
-
 def names(codes) -> str:
     """Labels of categories in their order, separated by commas."""
     return ", ".join(category.label for category in DataCategory if category in codes)
@@ -92,9 +91,7 @@ def categories(ground: Ground) -> list[Table]:
         found = dict(counting.categories(counted)) if counted else {}
         rows = []
         for category in DataCategory:
-            state = next(
-                state for state in ClaimState if category in target.categories(state)
-            )
+            state = next(state for state in ClaimState if category in target.categories(state))
             exposed = number(people(found[category])) if category in found else ""
             rows.append([str(category.label), str(state.label), exposed])
         tables.append(
@@ -149,7 +146,9 @@ def measures(ground: Ground) -> Point:
 
 
 def step_line(step: StepFacts) -> str:
-    when = _("le %(day)s") % {"day": day(step.done_on)} if step.done_on else _("date non communiquée")
+    when = (
+        _("le %(day)s") % {"day": day(step.done_on)} if step.done_on else _("date non communiquée")
+    )
     return f"{StepKind(step.kind).label}, {step.actor}, {when}\u00a0: {step.text}"
 
 

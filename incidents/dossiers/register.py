@@ -1,4 +1,4 @@
-"""The register of breaches: every incident, notified or not, so that the authority can verify. (GDPR art. 33.5)
+"""The register of breaches: every incident, notified or not, for the authority. (GDPR art. 33.5)
 
 A line says the facts, the effects, the remedial action, and whether the CNIL was notified or why not. It is
 read in the same number of statements for one incident and for a hundred.
@@ -32,6 +32,7 @@ from incidents.models.claim import ClaimState
 from members import paper
 from members.days import day
 from members.paper import Block
+
 
 @dataclass(frozen=True)
 class Line:
@@ -118,9 +119,7 @@ def _line(incident: Incident, regimes: list[Regime], now: datetime) -> Line:
         persons=_persons(incident, latest),
         effects=latest.consequences if latest else _("Pas encore dits : aucune version publiée."),
         remedies="\n".join(
-            points.step_line(
-                facts.StepFacts(step.kind, step.actor, step.done_on, step.text)
-            )
+            points.step_line(facts.StepFacts(step.kind, step.actor, step.done_on, step.text))
             for step in incident.steps.all()
         )
         or _("Aucune mesure n'est saisie."),
@@ -194,7 +193,10 @@ def pdf(register: list[Line]) -> bytes:
     title = _("Registre des violations de données")
     blocks = [
         Block("title", title),
-        Block("text", _("RGPD, article 33.5. Registre au %(day)s.") % {"day": day(timezone.localdate())}),
+        Block(
+            "text",
+            _("RGPD, article 33.5. Registre au %(day)s.") % {"day": day(timezone.localdate())},
+        ),
     ]
     for line in register:
         blocks.append(Block("heading", f"{line.incident.reference} · {line.incident.title}"))
