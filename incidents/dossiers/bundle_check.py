@@ -106,7 +106,7 @@ def _insist_on_form(entry: zipfile.ZipInfo) -> None:
     mode = entry.external_attr >> 16
     if entry.orig_filename != entry.filename or not NAME.fullmatch(entry.filename):
         raise _Broken(repr(entry.orig_filename), "a name that is not ours")
-    if entry.is_dir() or mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+    if entry.is_dir() or (mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode)):
         raise _Broken(entry.filename, "not a plain file")
     if entry.flag_bits & 1:
         raise _Broken(entry.filename, "encrypted")

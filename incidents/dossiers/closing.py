@@ -169,7 +169,8 @@ def _corrections(ground: Ground) -> Section:
 def _left(ground: Ground) -> Section:
     totals = ground.totals
     if totals is None:
-        return Section(_("Ce qui reste"), [points.informed(ground)])
+        missing = _("Actualisez le registre des personnes à informer.")
+        return Section(_("Ce qui reste"), [Point("left", _("Personnes"), missing=missing)])
     tables = []
     if totals.unreachable and totals.concerned <= reach.COUNTED_AT_ONCE:
         head = [_("Raison"), _("Personnes")]

@@ -15,7 +15,7 @@ from members.models.category import DataCategory
 
 def names(codes) -> str:
     """Labels of categories in their order, separated by commas."""
-    return ", ".join(category.label for category in DataCategory if category in codes)
+    return ", ".join(str(category.label) for category in DataCategory if category in codes)
 
 
 def what_happened(ground: Ground) -> Point:
