@@ -496,7 +496,7 @@ def test_who_may_read_and_who_may_bundle(as_staff, colleague, incident, role, re
 
 
 def test_the_page_of_dossiers_costs_a_known_number_of_statements(
-    as_staff, dpo, counted, django_assert_num_queries
+    as_staff, counted, dpo, django_assert_num_queries
 ):
     browser = as_staff(dpo)
     browser.get(at("dossiers", counted.pk))
