@@ -73,7 +73,8 @@ def _when(entry) -> str:
 
 
 def _told(entry) -> str:
-    said = f"{entry.title}. {' '.join(entry.text.split())}".strip()
+    lines = [entry.title, *filter(None, map(str.strip, entry.text.splitlines()))]
+    said = " · ".join(lines)
     return f"{said} ({_('rayé')}\u00a0: {entry.struck})" if entry.struck else said
 
 

@@ -13,6 +13,9 @@ from members import paper
 from members.paper import WIDTH, Block
 
 
+LONGEST_CELL = 1_200  # signs, in one row of a table on paper
+
+
 @dataclass(frozen=True)
 class Point:
     """One thing that is asked. Without `lines` it is missing, and `missing` says what to do about it.
@@ -140,7 +143,8 @@ class Dossier:
                 yield Block("subheading", table.caption)
                 yield Block("head", cells=tuple(table.head), widths=table.widths)
                 for row in table.rows:
-                    yield Block("row", cells=tuple(row), widths=table.widths)
+                    for part in cut(row):
+                        yield Block("row", cells=part, widths=table.widths)
 
 
 def _blocks_of(point: Point) -> Iterator[Block]:
@@ -151,6 +155,19 @@ def _blocks_of(point: Point) -> Iterator[Block]:
     for line in point.lines:
         for paragraph in filter(None, map(str.strip, line.splitlines())):
             yield Block("item" if len(point.lines) > 1 else "text", paragraph)
+
+
+def cut(row: list[str]) -> Iterator[tuple[str, ...]]:
+    """The row of a table in rows that fit on a page each: a long cell goes on below, at a space."""
+    cells = list(row)
+    while any(cells):
+        ends = [
+            len(cell) if len(cell) <= LONGEST_CELL else cell.rfind(" ", 0, LONGEST_CELL) + 1
+            for cell in cells
+        ]
+        ends = [end or LONGEST_CELL for end in ends]
+        yield tuple(cell[:end] for cell, end in zip(cells, ends, strict=True))
+        cells = [cell[end:] for cell, end in zip(cells, ends, strict=True)]
 
 
 def number(value: int) -> str:
