@@ -98,6 +98,8 @@ def ask(incident: Incident, *, by, request=None) -> Job:
 @jobs.work(KIND, title=gettext_lazy("Constituer le dossier de preuve"), permission=RIGHT)
 def make(job: Job) -> Iterator[jobs.Step]:
     """Reads each piece of evidence in a step of its own, then writes the file in the last one."""
+    if "result" in job.cursor:
+        return job.cursor["result"]
     incident = Incident.objects.get(pk=job.parameters["incident"])
     pieces = list(Evidence.objects.filter(incident=incident).order_by("pk"))
     problems = job.cursor.get("problems", {})
@@ -120,11 +122,14 @@ def make(job: Job) -> Iterator[jobs.Step]:
         files=count,
         problems=len(problems),
     )
-    return {
+    result = {
         _("Fichiers"): count,
         _("Pièces altérées ou introuvables"): len(problems),
         _("Empreinte SHA-256"): made.sha256,
     }
+    whole = len(pieces) + 1
+    yield jobs.Step(done=whole, total=whole, cursor={"result": result})
+    return result
 
 
 def write(file: BinaryIO, incident: Incident, problems: dict[str, str]) -> int:

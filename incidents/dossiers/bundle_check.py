@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ TEXT = 256 << 20  # bytes of one file that is not a piece of evidence
 TOGETHER = 16 << 30  # bytes of all of them
 MANIFEST_SIZE = 16 << 20
 CHUNK = 1 << 20
+HEAD = 30  # bytes before the name of an entry, the last four saying how long name and extra are
+STREAMED = 8  # the flag of an entry whose sizes stand after it
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -77,14 +80,13 @@ def _files(archive: zipfile.ZipFile, with_key: bool) -> tuple[dict[str, Any], di
     entries = archive.infolist()
     if len(entries) > ENTRIES:
         raise _Broken("archive", f"more than {ENTRIES} entries")
-    if archive.comment:
-        raise _Broken("archive", "carries a comment")
     names = set()
     for entry in entries:
         _insist_on_form(entry)
         if entry.filename in names:
             raise _Broken(entry.filename, "there twice")
         names.add(entry.filename)
+    _insist_on_layout(archive, entries)
     text = _read(archive, bundle.MANIFEST, MANIFEST_SIZE)
     if with_key:
         told = _read(archive, bundle.SEAL, 100).decode("ascii", "replace").strip()
@@ -112,6 +114,19 @@ def _insist_on_form(entry: zipfile.ZipInfo) -> None:
         raise _Broken(entry.filename, "encrypted")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _Broken(entry.filename, "packed in another way")
+
+
+def _insist_on_layout(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
+    """One entry after the other from the first byte on, then the directory: nothing hides in between."""
+    place = 0
+    for entry in sorted(entries, key=lambda one: one.header_offset):
+        archive.fp.seek(entry.header_offset)
+        head = archive.fp.read(HEAD)
+        if entry.header_offset != place or len(head) != HEAD or entry.flag_bits & STREAMED:
+            raise _Broken(entry.filename, "not where it should stand")
+        place += HEAD + sum(struct.unpack("<HH", head[-4:])) + entry.compress_size
+    if archive.comment or place != archive.start_dir:
+        raise _Broken("archive", "carries more than its files")
 
 
 def _manifest(text: bytes) -> tuple[dict[str, Any], dict[str, dict]]:

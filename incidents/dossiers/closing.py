@@ -3,6 +3,7 @@
 from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from incidents import reach, timeline
 from incidents.dossiers import points
@@ -92,9 +93,19 @@ def _reached(ground: Ground) -> Section:
     for code, label, published, called in speeds:
         lines = []
         if published is not None:
-            lines.append(_("%(hours)s heures après la publication") % {"hours": number(published)})
+            words = ngettext(
+                "%(hours)d heure après la publication",
+                "%(hours)d heures après la publication",
+                published,
+            )
+            lines.append(words % {"hours": published})
         if called is not None:
-            lines.append(_("%(hours)s heures après le premier appel") % {"hours": number(called)})
+            words = ngettext(
+                "%(hours)d heure après le premier appel",
+                "%(hours)d heures après le premier appel",
+                called,
+            )
+            lines.append(words % {"hours": called})
         found.append(Point(code, label, lines, later))
     tables = (
         [Table(_("Où en sont les personnes"), [_("État"), _("Personnes")], rows, (110, -50))]

@@ -45,7 +45,11 @@ def _dossier(ground: Ground, code: str, title: str, first: list[Section]) -> Dos
             [points.exposed(ground), points.records(ground)],
             points.categories(ground),
         ),
-        Section(_("Les personnes"), [points.persons(ground)], points.kinds(ground)),
+        Section(
+            _("Les personnes"),
+            [points.subjects(ground), points.persons(ground)],
+            points.kinds(ground),
+        ),
         Section(_("Les conséquences"), [points.consequences(ground), _severity()]),
         Section(_("Les mesures"), [points.measures(ground), points.advice(ground), _before()]),
         Section(_("Information des personnes"), [_versions(ground), points.informed(ground)]),

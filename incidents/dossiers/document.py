@@ -12,7 +12,6 @@ from incidents.dossiers.ground import Ground
 from members import paper
 from members.paper import WIDTH, Block
 
-
 LONGEST_CELL = 1_200  # signs, in one row of a table on paper
 
 

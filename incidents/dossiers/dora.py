@@ -238,9 +238,7 @@ MISSING = {
     "incident.incidentOccurrenceDateTime": gettext_lazy("Saisissez les jours de l'attaque."),
     "incident.incidentDuration": gettext_lazy("Saisissez les jours de l'attaque."),
     "impactAssessment.affectedAssets": gettext_lazy("Comptez les personnes concernées."),
-    "impactAssessment.hasImpactOnRelevantClients": gettext_lazy(
-        "Comptez les personnes concernées."
-    ),
+    "impactAssessment.hasImpactOnRelevantClients": gettext_lazy("À apprécier."),
     "impactAssessment.criticalServicesAffected": gettext_lazy("Saisissez l'état des services."),
     "impactAssessment.serviceImpact": gettext_lazy("Saisissez les mesures prises."),
     "incident.incidentResolutionDateTime": gettext_lazy("L'incident n'est pas clos."),
@@ -305,9 +303,6 @@ def _values(ground: Ground, phase: Phase) -> dict[str, Any]:
         "incident.incidentOccurrenceDateTime": _occurrence(ground),
         "incident.incidentDuration": _duration(ground),
         "impactAssessment.affectedAssets": _assets(ground),
-        "impactAssessment.hasImpactOnRelevantClients": None
-        if ground.persons is None
-        else ground.persons > 0,
         "impactAssessment.criticalServicesAffected": _services(ground),
         # an operator of an incident is an attacked one: that much is known
         "incident.incidentType.incidentClassification": ["cybersecurity-related"],

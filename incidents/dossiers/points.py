@@ -48,6 +48,20 @@ def persons(ground: Ground) -> Point:
     )
 
 
+def subjects(ground: Ground) -> Point:
+    lines = []
+    if ground.counted:
+        totals = ground.counted.figures["totals"]
+        lines = [str(kind.label) for kind in audience.CAPACITIES if totals[kind]]
+    return Point(
+        "subjects",
+        _("Catégories de personnes"),
+        lines,
+        _("Comptez les personnes concernées, puis revenez ici."),
+        "RGPD, art. 33.3 a",
+    )
+
+
 def records(ground: Ground) -> Point:
     lines = []
     if ground.records is not None:

@@ -188,9 +188,9 @@ def test_the_job_keeps_a_file_its_digest_and_an_event_whatever_its_turns(
     turns = 0
     while job_turns.take_turn(job.pk):
         turns += 1
-    assert turns == Evidence.objects.filter(incident=counted).count()
+    assert turns == Evidence.objects.filter(incident=counted).count() + 1
     job.refresh_from_db()
-    assert job.state == JobState.DONE
+    assert (job.state, job.percent) == (JobState.DONE, 100)
     made = JobFile.objects.get(job=job)
     event = AuditEvent.objects.get(action="incident.bundle_made")
     assert event.details["sha256"] == made.sha256
@@ -225,13 +225,29 @@ def test_a_changed_file_is_named(whole, tmp_path):
 
 def test_a_flipped_byte_anywhere_in_the_file_breaks_it(whole, tmp_path):
     text = whole.read_bytes()
-    size = len(text)
-    for place in range(60, size, max(1, size // 40)):
-        path = tmp_path / "x.zip"
+    path = tmp_path / "x.zip"
+    for place in range(0, len(text), max(1, len(text) // 60)):
         path.write_bytes(text[:place] + bytes([text[place] ^ 0x10]) + text[place + 1 :])
-        checked = bundle_check.check(path)
-        # a byte of a header that no reader uses leaves every content as it was
-        assert checked.breach or contents(path) == contents(whole), place
+        # a moment or a right in a header that says nothing of the content is no breach
+        assert bundle_check.check(path).breach or contents(path) == contents(whole), place
+
+
+def test_nothing_hides_before_between_or_after_the_files(whole, tmp_path):
+    path, text = tmp_path / "x.zip", whole.read_bytes()
+    path.write_bytes(b"cache" + text)
+    assert "not where it should stand" in breach(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (name, content) in enumerate(contents(whole).items()):
+            if number == 2:  # its bytes stay where they are, without a line in the directory
+                archive.writestr("cache.txt", b"cache")
+                archive.filelist.pop()
+                del archive.NameToInfo["cache.txt"]
+            archive.writestr(name, content)
+    assert "not where it should stand" in breach(path)
+    path.write_bytes(text)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"cache"
+    assert breach(path) == "archive: carries more than its files"
 
 
 def test_a_missing_or_unlisted_file_is_named(whole, tmp_path):

@@ -207,6 +207,7 @@ POINTS = {
     "categories": "Numéro de sécurité sociale",
     "records": "Environ",
     "persons": "Environ",
+    "subjects": "Ayants droit mineurs",
     "dpo": "dpo@mutuelle-du-rivage.example",
     "consequences": "paraître sérieux",
     "measures": "coupé l'accès",
