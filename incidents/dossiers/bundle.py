@@ -186,6 +186,7 @@ def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> dict[s
 
 def _files(known: Ground, problems: dict[str, str]) -> Iterator[tuple[str, Iterable[bytes]]]:
     incident = known.incident
+    events = _events(incident)  # first: what they tell of is there when the rest is read
     yield "LISEZMOI.txt", [_read_me().encode()]
     yield "incident.json", [_json(_incident(known))]
     yield (
@@ -216,7 +217,6 @@ def _files(known: Ground, problems: dict[str, str]) -> Iterator[tuple[str, Itera
         if is_there:
             yield name, _content(piece)
     yield PIECES, [_json(rows)]
-    events = _events(incident)
     links = [event.link for event in events if hasattr(event, "link")]
     before = _chains(link.position - 1 for link in links)
     yield EVENTS, (_line(_event(event, before)) for event in events)
@@ -338,12 +338,16 @@ def _name_of(piece: Evidence) -> str:
 
 def _content(piece: Evidence) -> Iterator[bytes]:
     found = hashlib.sha256()
-    with piece.file.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            found.update(chunk)
-            yield chunk
+    changed = jobs.Failed(_("Une pièce a changé pendant sa lecture. Recommencez."))
+    try:
+        with piece.file.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                found.update(chunk)
+                yield chunk
+    except FileNotFoundError:
+        raise changed from None
     if found.hexdigest() != piece.sha256:
-        raise jobs.Failed(_("Une pièce a changé pendant sa lecture. Recommencez."))
+        raise changed
 
 
 # The trail

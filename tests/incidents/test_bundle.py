@@ -15,7 +15,7 @@ from django.utils import timezone
 from incidents import acknowledgements, counting, evidence, reach
 from incidents.dossiers import bundle, bundle_check
 from incidents.models import Evidence, NoticeVersion
-from members import anchors, audit, job_turns, trail
+from members import anchors, audit, job_turns, jobs, trail
 from members.models import AuditEvent, JobFile
 from members.models.job import JobState
 from portal import roles
@@ -169,6 +169,13 @@ def test_a_piece_that_is_not_what_was_received_is_told_and_left_out(counted, tmp
     row = json.loads(contents(path)[bundle.PIECES])[0]
     assert (row["path"], row["problem"]) == ("", "altered")
     assert bundle_check.check(path).breach is None
+
+
+@pytest.mark.parametrize("act", [Path.unlink, lambda path: path.write_bytes(b"autre")])
+def test_a_piece_that_changes_while_it_is_read_stops_the_work_with_a_sentence(counted, act):
+    act(Path(Evidence.objects.filter(incident=counted).first().file.path))
+    with pytest.raises(jobs.Failed, match="Une pièce a changé pendant sa lecture"):
+        written(counted)
 
 
 # The job
