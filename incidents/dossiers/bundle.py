@@ -28,6 +28,7 @@ from incidents.models import (
     Filing,
     Incident,
     NoticeVersion,
+    Ruling,
 )
 from members import anchors, audit, jobs
 from members.models import AuditCheckpoint, AuditEvent, AuditLink, Job, JobFile
@@ -87,6 +88,8 @@ EXTRACTED = (
     "incident.version_started",
     "incident.version_submitted",
     "incident.version_withdrawn",
+    "ruling.recorded",
+    "ruling.struck",
 )
 
 
@@ -200,6 +203,7 @@ def _files(known: Ground, problems: dict[str, str]) -> Iterator[tuple[str, Itera
     told = {
         "filings": [_row(one) for one in filings],
         "classifications": [_row(one) for one in classifications],
+        "rulings": [_row(one) for one in Ruling.objects.filter(incident=incident).order_by("pk")],
         "deadlines": [_clock(clock) for clock in known.clocks],
     }
     yield FILINGS, [_json(told)]

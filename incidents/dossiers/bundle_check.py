@@ -208,7 +208,7 @@ def _contents(archive: zipfile.ZipFile, files: dict[str, dict], with_key: bool) 
 
 
 def _check_evidence(archive: zipfile.ZipFile, files: dict[str, dict]) -> None:
-    """Each piece is the file that was received; each filing rests on a piece of this bundle."""
+    """Each piece is the file that was received; each filing and ruling rests on one of this bundle."""
     rows = _json(bundle.PIECES, _read(archive, bundle.PIECES, TEXT))
     paths = {name for name in files if name.startswith("evidence/")}
     for row in rows:
@@ -222,9 +222,11 @@ def _check_evidence(archive: zipfile.ZipFile, files: dict[str, dict]) -> None:
     for name in sorted(paths):
         raise _Broken(name, "a piece of no row")
     known = {row["id"] for row in rows}
-    for filing in _json(bundle.FILINGS, _read(archive, bundle.FILINGS, TEXT))["filings"]:
-        if filing["evidence_id"] not in known:
-            raise _Broken(bundle.FILINGS, f"filing {filing['id']} rests on no piece")
+    told = _json(bundle.FILINGS, _read(archive, bundle.FILINGS, TEXT))
+    for kind in ("filings", "rulings"):
+        for row in told[kind]:
+            if row["evidence_id"] not in known and (row["evidence_id"] or kind == "filings"):
+                raise _Broken(bundle.FILINGS, f"row {row['id']} of {kind} rests on no piece")
 
 
 def _check_notices(archive: zipfile.ZipFile, files: dict[str, dict]) -> dict[int, str]:

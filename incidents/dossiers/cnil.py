@@ -101,8 +101,7 @@ def _notification(ground: Ground, code: str) -> Section:
 def _processors(ground: Ground) -> Section:
     lines = []
     for target in ground.facts.targets:
-        clock = ground.clock_of(CNIL, target)
-        known = clock and clock.started_at
+        known = ground.awareness.get(target.operator_id)
         lines.append(
             _("%(operator)s, sous-traitant. Nous a informés : %(moment)s.")
             % {

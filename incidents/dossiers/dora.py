@@ -188,7 +188,8 @@ def not_offered(ground: Ground, phase: Phase) -> str:
     if clock is None:
         return _("Aucune obligation de ce nom n'est enregistrée.")
     if not clock.applies:
-        return _("Sans objet : %(why)s.") % {"why": clock.why}
+        why = clock.ruling.reason if clock.ruling else clock.why
+        return _("Sans objet : %(why)s.") % {"why": why.rstrip(".")}
     known = ground.aware_at is None and ground.facts.detected_on < clock.regime.applies_from
     if known:
         return _("Sans objet : l'incident est connu avant l'entrée en application.")

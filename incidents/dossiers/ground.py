@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import audience, clocks, counting, notices, reach
 from incidents.clocks import Clock
 from incidents.facts import Facts, TargetFacts
-from incidents.models import AudienceCount, Census, Filing, Incident, NoticeVersion
+from incidents.models import AudienceCount, Call, Census, Filing, Incident, NoticeVersion
 from incidents.reach_figures import Totals
 from members.days import day, hour
 
@@ -36,6 +37,7 @@ class Ground:
     totals: Totals | None
     clocks: list[Clock]
     filings: list[Filing]  # that stand, in order of their submission
+    awareness: dict[int, datetime]  # of an operator's id → its first call that stands
 
     @property
     def facts_digest(self) -> str:
@@ -64,18 +66,10 @@ class Ground:
     def filings_of(self, code: str) -> list[Filing]:
         return [filing for filing in self.filings if filing.regime.code == code]
 
-    def clock_of(self, code: str, target: TargetFacts) -> Clock | None:
-        """The clock of one operator."""
-        return next(
-            (one for one in self.clocks_of(code) if one.target.operator_id == target.operator_id),
-            None,
-        )
-
     @property
     def aware_at(self) -> datetime | None:
         """The first call of any operator that stands: the moment of awareness. (docs/clocks.md)"""
-        moments = [clock.started_at for clock in self.clocks_of(CNIL) if clock.started_at]
-        return min(moments, default=None)
+        return min(self.awareness.values(), default=None)
 
     @property
     def count_is_stale(self) -> str:
@@ -145,6 +139,7 @@ class Ground:
 def of(incident: Incident) -> Ground:
     """All of it, in the same number of statements for any incident that has a version in force."""
     now = timezone.now()
+    calls = Call.objects.standing().filter(target__incident=incident)
     version, facts = counting.told(incident)
     return Ground(
         incident=incident,
@@ -161,6 +156,7 @@ def of(incident: Incident) -> Ground:
             .select_related("regime", "target__operator")
             .order_by("submitted_at", "pk")
         ),
+        awareness=dict(calls.values_list("target__operator").annotate(Min("called_at")).order_by()),
     )
 
 

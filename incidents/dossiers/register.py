@@ -26,6 +26,7 @@ from incidents.models import (
     Incident,
     NoticeVersion,
     Regime,
+    Ruling,
     Target,
 )
 from incidents.models.claim import ClaimState
@@ -85,7 +86,7 @@ def head() -> list[str]:
 
 
 def lines() -> Iterator[Line]:
-    """Every incident, the last known first. Eleven statements."""
+    """Every incident, the last known first, in eleven statements."""
     now, regimes = timezone.now(), list(Regime.objects.all())
     for incident in _incidents():
         yield _line(incident, regimes, now)
@@ -101,6 +102,7 @@ def _incidents():
         Prefetch("targets", targets),
         "steps",
         Prefetch("filings", filings, "standing_filings"),
+        Prefetch("rulings", Ruling.objects.standing().select_related("regime"), "standing_rulings"),
         Prefetch("classifications", Classification.objects.standing(), "standing_classification"),
         Prefetch("versions", NoticeVersion.objects.visible().order_by("number"), "published"),
         Prefetch("audience_counts", AudienceCount.objects.order_by("counted_at"), "counts"),
@@ -155,6 +157,7 @@ def _clocks(incident, targets, regimes, now) -> list[Clock]:
         },
         classification=next(iter(incident.standing_classification), None),
         filings=tuple(incident.standing_filings),
+        rulings=tuple(incident.standing_rulings),
     )
     found = clocks.compute(regimes, targets, happened, now)
     return [clock for clock in found if clock.regime.code == CNIL]
@@ -176,7 +179,7 @@ def _cnil(clock: Clock) -> str:
         if clock.state == ClockState.LATE:
             return _("%(operator)s : non notifié, échéance passée le %(moment)s.") % told
         return _("%(operator)s : pas encore notifié, échéance le %(moment)s.") % told
-    return _("%(operator)s : non notifié, %(why)s.") % (name | {"why": clock.why})
+    return _("%(operator)s : non notifié, %(why)s.") % (name | {"why": clock.why.rstrip(".")})
 
 
 def _told(incident: Incident) -> str:

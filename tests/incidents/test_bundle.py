@@ -148,7 +148,7 @@ def test_of_members_it_holds_totals_only_and_they_are_the_ledger_s(
 
 
 def test_every_action_about_an_incident_is_extracted_counted_or_of_dossiers():
-    topics = ("incident.", "call.", "evidence.", "filing.", "attestation.")
+    topics = ("incident.", "call.", "evidence.", "filing.", "ruling.", "attestation.")
     known = {*bundle.EXTRACTED, *bundle.OF_PERSONS, *bundle.OF_DOSSIERS}
     known.add("incident.register_exported")  # of all incidents
     assert {action for action in trail.LABELS if action.startswith(topics)} == known

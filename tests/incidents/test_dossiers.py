@@ -404,12 +404,28 @@ def test_a_line_says_why_there_is_no_notification(attacked):
     assert "Numéro de sécurité sociale" in line.exposed
 
 
+def test_a_decision_not_to_notify_is_told_with_its_reason(attacked):
+    known = ground.of(attacked)
+    filings.rule(
+        attacked,
+        known.clocks_of(ground.CNIL)[0],
+        applies=False,
+        reason="Données chiffrées, aucun risque.",
+        by=attacked.created_by,
+    )
+    [line] = register.lines()
+    assert line.cnil == (
+        "Océane : non notifié, déclarée sans objet : Données chiffrées, aucun risque.",
+    )
+    assert ground.of(attacked).aware_at == NOON
+
+
 def test_the_register_costs_the_same_for_any_number_of_incidents(
     attacked, django_assert_num_queries
 ):
-    # duties · incidents · targets · claims · calls · measures · filings · classifications ·
-    # versions · counts
-    with django_assert_num_queries(10):
+    # duties · incidents · targets · claims · calls · measures · filings · rulings ·
+    # classifications · versions · counts
+    with django_assert_num_queries(11):
         assert len(list(register.lines())) == 1
     for number in range(3):
         Incident.objects.create(
@@ -420,7 +436,7 @@ def test_the_register_costs_the_same_for_any_number_of_incidents(
             dpo_name="Le délégué",
             dpo_email="dpo@mutuelle.example",
         )
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         assert len(list(register.lines())) == 4
 
 
@@ -510,9 +526,9 @@ def test_the_page_of_dossiers_costs_a_known_number_of_statements(
 ):
     browser = as_staff(dpo)
     browser.get(at("dossiers", counted.pk))
-    # session with account · device · rights (2) · incident · its versions · what all rest on (17) ·
-    # CNIL (1) · complement (3) · closing report (8) · bundles
-    with django_assert_num_queries(36):
+    # session with account · device · rights (2) · incident · its versions · what all rest on (19) ·
+    # CNIL (1) · complement (3) · closing report (9) · bundles
+    with django_assert_num_queries(39):
         browser.get(at("dossiers", counted.pk))
 
 

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0010_the_audience_of_an_incident'),
+        ('incidents', '0012_duties_without_object'),
     ]
 
     operations = [
