@@ -431,14 +431,14 @@ def _read_me() -> str:
         [
             _("Dossier de preuve d'un incident."),
             "",
-            _("manifest.json : chaque fichier, sa taille et son empreinte SHA-256."),
-            _("manifest.seal : le sceau du portail sur ce fichier."),
-            _("notices : chaque version de l'information, avec ses faits et son empreinte."),
-            _("evidence : les pièces, comme elles furent reçues."),
-            _("trail : les événements du journal, et leur place dans la chaîne."),
-            _("ledger.json : des totaux. Aucune donnée d'un adhérent ne figure ici."),
+            _("manifest.json : chaque fichier, sa taille et son empreinte SHA-256."),
+            _("manifest.seal : le sceau du portail sur ce fichier."),
+            _("notices : chaque version de l'information, avec ses faits et son empreinte."),
+            _("evidence : les pièces, comme elles furent reçues."),
+            _("trail : les événements du journal, et leur place dans la chaîne."),
+            _("ledger.json : des totaux. Aucune donnée d'un adhérent ne figure ici."),
             "",
-            _("Pour tout vérifier : manage.py verify_bundle FICHIER"),
+            _("Pour tout vérifier : manage.py verify_bundle FICHIER"),
             "",
         ]
     )

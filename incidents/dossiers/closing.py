@@ -18,7 +18,7 @@ CODE = "cloture"
 def report(ground: Ground) -> Dossier:
     """The report; a preview while the incident is not closed, and its title says so."""
     incident = ground.incident
-    title = _("Rapport de clôture") if incident.is_closed else _("Rapport de clôture : aperçu")
+    title = _("Rapport de clôture") if incident.is_closed else _("Rapport de clôture : aperçu")
     sections = [
         _summary(ground),
         _story(ground),
@@ -86,7 +86,7 @@ def _reached(ground: Ground) -> Section:
     )
     speeds = [
         ("p50", _("La moitié informée"), totals and totals.p50, totals and totals.p50_call),
-        ("p95", _("95 % informés"), totals and totals.p95, totals and totals.p95_call),
+        ("p95", _("95 % informés"), totals and totals.p95, totals and totals.p95_call),
     ]
     later = _("Pas encore atteint, ou registre vide.")
     found = [points.informed(ground)]
@@ -142,7 +142,7 @@ def _deadlines(ground: Ground) -> Section:
             if any(map(points.was_late, ground.clocks))
             else _("Aucun retard.")
         ],
-        _("Sans dépôt ni motif : %(names)s") % {"names": ", ".join(reasonless)},
+        _("Sans dépôt ni motif : %(names)s") % {"names": ", ".join(reasonless)},
     )
     return Section(_("Échéances"), [late], [Table(_("Délais"), head, rows, (46, 24, 26, 26, 38))])
 
@@ -164,7 +164,7 @@ def _corrections(ground: Ground) -> Section:
                         version.change_note,
                         version.revision_reason,
                         version.withdrawn_at
-                        and _("Retirée : %(reason)s") % {"reason": version.withdrawn_reason},
+                        and _("Retirée : %(reason)s") % {"reason": version.withdrawn_reason},
                     ],
                 )
             ),

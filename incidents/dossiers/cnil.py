@@ -17,12 +17,12 @@ INITIAL, COMPLEMENT = "cnil-initiale", "cnil-complementaire"
 
 
 def initial(ground: Ground) -> Dossier:
-    return _dossier(ground, INITIAL, _("Notification à la CNIL : initiale"), [])
+    return _dossier(ground, INITIAL, _("Notification à la CNIL : initiale"), [])
 
 
 def complement(ground: Ground) -> Dossier:
     """The same points as they are known now, after what changed since the first filing."""
-    title = _("Notification à la CNIL : complémentaire")
+    title = _("Notification à la CNIL : complémentaire")
     return _dossier(ground, COMPLEMENT, title, [_changes(ground)])
 
 
@@ -30,7 +30,7 @@ def no_complement(ground: Ground) -> str:
     """Why a complementary notification is not offered; empty when it is."""
     if ground.filings_of(CNIL):
         return ""
-    return _("Elle complète une notification initiale : aucune n'est enregistrée.")
+    return _("Elle complète une notification initiale : aucune n'est enregistrée.")
 
 
 def _dossier(ground: Ground, code: str, title: str, first: list[Section]) -> Dossier:
@@ -103,7 +103,7 @@ def _processors(ground: Ground) -> Section:
     for target in ground.facts.targets:
         known = ground.awareness.get(target.operator_id)
         lines.append(
-            _("%(operator)s, sous-traitant. Nous a informés : %(moment)s.")
+            _("%(operator)s, sous-traitant. Nous a informés : %(moment)s.")
             % {
                 "operator": target.operator_name,
                 "moment": moment(known) if known else _("appel non saisi"),
@@ -136,7 +136,7 @@ def _moments(ground: Ground) -> Section:
         "lateness",
         _("Motif du retard"),
         (reasons if len(reasons) == len(late) else []) if late else [_("Aucun retard.")],
-        _("Plus de 72 heures ont passé : dites pourquoi, pour chaque opérateur."),
+        _("Plus de 72 heures ont passé : dites pourquoi, pour chaque opérateur."),
         "RGPD, art. 33.1",
     )
     return Section(
@@ -182,7 +182,7 @@ def _nature(ground: Ground) -> Section:
             Point(
                 "nature",
                 _("Confidentialité"),
-                [_("Perte de confidentialité : des données ont pu être consultées.")]
+                [_("Perte de confidentialité : des données ont pu être consultées.")]
                 if is_confidential
                 else [],
                 _("Aucune donnée n'est dite exposée à ce jour."),
@@ -223,7 +223,7 @@ def _versions(ground: Ground) -> Point:
         "notices",
         _("Information publiée"),
         [
-            _("Version %(number)d, le %(moment)s : %(headline)s")
+            _("Version %(number)d, le %(moment)s : %(headline)s")
             % {
                 "number": version.number,
                 "moment": moment(version.published_at),

@@ -150,7 +150,7 @@ def _blocks_of(point: Point) -> Iterator[Block]:
     label = f"{point.label} ({point.law})" if point.law else point.label
     yield Block("subheading", label)
     if point.is_missing:
-        yield Block("strong", _("À compléter : %(what)s") % {"what": point.missing})
+        yield Block("strong", _("À compléter : %(what)s") % {"what": point.missing})
     for line in point.lines:
         for paragraph in filter(None, map(str.strip, line.splitlines())):
             yield Block("item" if len(point.lines) > 1 else "text", paragraph)

@@ -45,16 +45,16 @@ REPORTS = {
         "dora-initial",
         "dora-initial",
         "initial_notification",
-        gettext_lazy("Incident DORA : notification initiale"),
+        gettext_lazy("Incident DORA : notification initiale"),
     ),
     Phase.INTERMEDIATE: _Report(
         "dora-intermediaire",
         "dora-intermediaire",
         "intermediate_report",
-        gettext_lazy("Incident DORA : rapport intermédiaire"),
+        gettext_lazy("Incident DORA : rapport intermédiaire"),
     ),
     Phase.FINAL: _Report(
-        "dora-final", "dora-final", "final_report", gettext_lazy("Incident DORA : rapport final")
+        "dora-final", "dora-final", "final_report", gettext_lazy("Incident DORA : rapport final")
     ),
 }
 
@@ -189,10 +189,10 @@ def not_offered(ground: Ground, phase: Phase) -> str:
         return _("Aucune obligation de ce nom n'est enregistrée.")
     if not clock.applies:
         why = clock.ruling.reason if clock.ruling else clock.why
-        return _("Sans objet : %(why)s.") % {"why": why.rstrip(".")}
+        return _("Sans objet : %(why)s.") % {"why": why.rstrip(".")}
     known = ground.aware_at is None and ground.facts.detected_on < clock.regime.applies_from
     if known:
-        return _("Sans objet : l'incident est connu avant l'entrée en application.")
+        return _("Sans objet : l'incident est connu avant l'entrée en application.")
     return ""
 
 

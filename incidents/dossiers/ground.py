@@ -101,7 +101,7 @@ class Ground:
         said = [_("État au %(moment)s.") % {"moment": moment(self.at)}]
         if self.version:
             said.append(
-                _("Version %(number)d, publiée le %(moment)s. Empreinte : %(digest)s")
+                _("Version %(number)d, publiée le %(moment)s. Empreinte : %(digest)s")
                 % {
                     "number": self.version.number,
                     "moment": moment(self.version.published_at),
@@ -109,8 +109,8 @@ class Ground:
                 }
             )
         else:
-            said.append(_("Faits saisis : aucune version n'est publiée."))
-        said.append(_("Empreinte des faits : %(digest)s") % {"digest": self.facts_digest})
+            said.append(_("Faits saisis : aucune version n'est publiée."))
+        said.append(_("Empreinte des faits : %(digest)s") % {"digest": self.facts_digest})
         if self.counted:
             said.append(
                 _("Personnes comptées le %(moment)s. Âges et adhésions au %(day)s.")
@@ -118,7 +118,7 @@ class Ground:
             )
         if self.totals:
             said.append(
-                _("Personnes informées : chiffres du registre au %(moment)s.")
+                _("Personnes informées : chiffres du registre au %(moment)s.")
                 % {"moment": moment(datetime.fromisoformat(self.totals.counted_at))}
             )
         return said

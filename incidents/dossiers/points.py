@@ -126,7 +126,7 @@ def exposed(ground: Ground) -> Point:
             lines.append(f"{target.operator_name}\u00a0: {names(codes)}")
         elif codes := target.categories(ClaimState.CHECKING):
             lines.append(
-                _("%(operator)s vérifie encore : %(names)s")
+                _("%(operator)s vérifie encore : %(names)s")
                 % {"operator": target.operator_name, "names": names(codes)}
             )
     return Point(
@@ -194,11 +194,11 @@ def informed(ground: Ground) -> Point:
     lines = []
     if totals := ground.totals:
         lines = filled(
-            _("Personnes à informer : %(number)s.") % {"number": number(totals.concerned)},
-            _("Personnes informées : %(number)s.") % {"number": number(totals.informed)},
-            _("Personnes injoignables, avec une raison : %(number)s.")
+            _("Personnes à informer : %(number)s.") % {"number": number(totals.concerned)},
+            _("Personnes informées : %(number)s.") % {"number": number(totals.informed)},
+            _("Personnes injoignables, avec une raison : %(number)s.")
             % {"number": number(totals.unreachable)},
-            _("Personnes qui restent à informer : %(number)s.")
+            _("Personnes qui restent à informer : %(number)s.")
             % {"number": number(totals.to_inform)},
             _("Un mineur est informé par son adhérent."),
             ground.ledger_is_stale,
@@ -229,7 +229,7 @@ def clock_line(clock: Clock) -> str:
         if clock.filing.reference:
             said.append(_("référence %(reference)s") % {"reference": clock.filing.reference})
         if clock.filing.late_reason:
-            said.append(_("motif du retard : %(reason)s") % {"reason": clock.filing.late_reason})
+            said.append(_("motif du retard : %(reason)s") % {"reason": clock.filing.late_reason})
     return ", ".join(map(str, said))
 
 

@@ -119,14 +119,14 @@ def _line(incident: Incident, regimes: list[Regime], now: datetime) -> Line:
         happened="\n".join(target.what_happened for target in targets),
         exposed="\n".join(filter(None, map(_exposed, targets))) or _("Aucune n'est dite exposée."),
         persons=_persons(incident, latest),
-        effects=latest.consequences if latest else _("Pas encore dits : aucune version publiée."),
+        effects=latest.consequences if latest else _("Pas encore dits : aucune version publiée."),
         remedies="\n".join(
             points.step_line(facts.StepFacts(step.kind, step.actor, step.done_on, step.text))
             for step in incident.steps.all()
         )
         or _("Aucune mesure n'est saisie."),
         cnil=tuple(_cnil(clock) for clock in _clocks(incident, targets, regimes, now))
-        or (_("Non notifié : aucun opérateur n'est saisi."),),
+        or (_("Non notifié : aucun opérateur n'est saisi."),),
         told=_told(incident),
     )
 
@@ -170,16 +170,16 @@ def _cnil(clock: Clock) -> str:
             "moment": moment(clock.filing.submitted_at),
             "reference": clock.filing.reference or _("non saisie"),
         }
-        said = _("%(operator)s : notifié le %(moment)s, référence %(reference)s.") % told
+        said = _("%(operator)s : notifié le %(moment)s, référence %(reference)s.") % told
         if clock.state == ClockState.MET_LATE:
-            said += " " + _("En retard : %(reason)s") % {"reason": clock.filing.late_reason}
+            said += " " + _("En retard : %(reason)s") % {"reason": clock.filing.late_reason}
         return said
     if clock.due_at and clock.applies:
         told = name | {"moment": moment(clock.due_at)}
         if clock.state == ClockState.LATE:
-            return _("%(operator)s : non notifié, échéance passée le %(moment)s.") % told
-        return _("%(operator)s : pas encore notifié, échéance le %(moment)s.") % told
-    return _("%(operator)s : non notifié, %(why)s.") % (name | {"why": clock.why.rstrip(".")})
+            return _("%(operator)s : non notifié, échéance passée le %(moment)s.") % told
+        return _("%(operator)s : pas encore notifié, échéance le %(moment)s.") % told
+    return _("%(operator)s : non notifié, %(why)s.") % (name | {"why": clock.why.rstrip(".")})
 
 
 def _told(incident: Incident) -> str:

@@ -43,13 +43,13 @@ KINDS = {
     for kind in (
         Kind(
             cnil.INITIAL,
-            _("Notification à la CNIL : initiale"),
+            _("Notification à la CNIL : initiale"),
             _("À recopier dans le téléservice, dans son ordre. RGPD, art. 33."),
             cnil.initial,
         ),
         Kind(
             cnil.COMPLEMENT,
-            _("Notification à la CNIL : complémentaire"),
+            _("Notification à la CNIL : complémentaire"),
             _("Ce qui a changé depuis le premier dépôt. RGPD, art. 33.4."),
             cnil.complement,
             cnil.no_complement,

@@ -140,9 +140,9 @@ def test_persons_are_those_of_the_audience_and_informed_are_those_of_the_ledger(
     said = "\n".join(point(cnil.initial(known), "persons").lines)
     assert f"Environ {known.persons} personnes." in said
     told = point(closing.report(known), "informed").lines
-    assert f"Personnes à informer : {totals.concerned}." in told
-    assert f"Personnes informées : {totals.informed}." in told
-    assert f"Personnes qui restent à informer : {totals.to_inform}." in told
+    assert f"Personnes à informer\u00a0: {totals.concerned}." in told
+    assert f"Personnes informées\u00a0: {totals.informed}." in told
+    assert f"Personnes qui restent à informer\u00a0: {totals.to_inform}." in told
 
 
 def test_records_are_the_persons_of_each_operator_added_up(counted):
@@ -362,7 +362,7 @@ def test_dora_is_not_offered_for_an_incident_before_its_day(as_staff, cast, dpo,
         assert "17 janvier 2025" in dora.not_offered(known, phase)
     browser = as_staff(dpo)
     page = text(browser.get(at("dossiers", february_2024.pk)))
-    assert "Sans objet : ne s'applique que depuis le 17 janvier 2025." in page
+    assert "Sans objet\u00a0: ne s'applique que depuis le 17 janvier 2025." in page
     assert at("dossier_json", february_2024.pk, "dora-initial") not in page
     refused = browser.get(at("dossier_json", february_2024.pk, "dora-initial"), follow=True)
     assert "Sans objet" in text(refused)
@@ -387,7 +387,7 @@ def test_an_incident_that_is_not_major_owes_no_report(attacked):
 def test_the_register_has_a_line_for_every_incident_notified_or_not(counted, incident):
     lines = {line.incident.reference: line for line in register.lines()}
     assert set(lines) == {counted.reference, incident.reference}
-    assert lines[incident.reference].cnil == ("Non notifié : aucun opérateur n'est saisi.",)
+    assert lines[incident.reference].cnil == ("Non notifié\u00a0: aucun opérateur n'est saisi.",)
     notified = lines[counted.reference]
     assert all("notifié le" in said for said in notified.cnil)
     assert len(notified.cnil) == 2
@@ -415,7 +415,7 @@ def test_a_decision_not_to_notify_is_told_with_its_reason(attacked):
     )
     [line] = register.lines()
     assert line.cnil == (
-        "Océane : non notifié, déclarée sans objet : Données chiffrées, aucun risque.",
+        "Océane\u00a0: non notifié, déclarée sans objet\u00a0: Données chiffrées, aucun risque.",
     )
     assert ground.of(attacked).aware_at == NOON
 
@@ -526,14 +526,14 @@ def test_the_page_of_dossiers_costs_a_known_number_of_statements(
 ):
     browser = as_staff(dpo)
     browser.get(at("dossiers", counted.pk))
-    # session with account · device · rights (2) · incident · its versions · what all rest on (19) ·
+    # session with account · device · rights (2) · incident · what all rest on (19) ·
     # CNIL (1) · complement (3) · closing report (9) · bundles
-    with django_assert_num_queries(39):
+    with django_assert_num_queries(38):
         browser.get(at("dossiers", counted.pk))
 
 
 def test_the_closing_report_is_a_preview_until_the_closing(counted, cast):
-    assert closing.report(ground.of(counted)).title == "Rapport de clôture : aperçu"
+    assert closing.report(ground.of(counted)).title == "Rapport de clôture\u00a0: aperçu"
     lifecycle.close(nobody_left_to_inform(counted), by=cast.approbateur)
     counted.refresh_from_db()
     made = closing.report(ground.of(counted))
