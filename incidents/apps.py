@@ -16,3 +16,4 @@ class IncidentsConfig(AppConfig):
             reach_letters,
             reach_mails,
         )
+        from incidents.dossiers import bundle  # noqa: F401

@@ -380,7 +380,12 @@ def as_read(version: NoticeVersion, facts: Facts) -> str:
 
 
 def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
-    """The seal of a version: every text of every audience, until when it interrupts, and the facts.
+    """The seal of a version."""
+    return fingerprint(content(version, snapshot))
+
+
+def content(version: NoticeVersion, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """What the seal covers: every text of every audience, until when it interrupts, and the facts.
 
     What a version does not have is no part of its seal, so that older seals are still verified.
     """
@@ -394,7 +399,7 @@ def digest(version: NoticeVersion, snapshot: dict[str, Any]) -> str:
         sealed["audiences"] = version.audiences
     if version.expires_at:
         sealed["expires_at"] = version.expires_at.astimezone(UTC).isoformat()
-    return fingerprint(sealed)
+    return sealed
 
 
 def _read_again(version: NoticeVersion) -> None:

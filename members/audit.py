@@ -110,8 +110,8 @@ def _purge(batch: list[AuditLink]) -> int:
     for link in batch:
         if (
             link.position != before.position + 1
-            or not _is_genuine(link.event)
-            or not _is_linked(before.chain, link)
+            or not is_genuine(link.event)
+            or not is_linked(before.chain, link)
         ):
             raise Broken(Breach(f"link {before.position + 1}", "altered or missing"))
         before = link
@@ -160,7 +160,7 @@ def _breaches_of_checkpoint() -> Iterator[Breach]:
 
 def _breaches_of_events() -> Iterator[Breach]:
     for event in AuditEvent.objects.order_by("id").iterator(BATCH):
-        if not _is_genuine(event):
+        if not is_genuine(event):
             yield Breach(f"event {event.pk} ({event.action})", "altered")
 
 
@@ -169,7 +169,7 @@ def _breaches_of_chain() -> Iterator[Breach]:
     for previous, link in pairwise(_prepend(_beginning(), links)):
         if link.position != previous.position + 1:
             yield Breach(f"link {previous.position + 1}", "missing")
-        elif link.event is None or not _is_linked(previous.chain, link):
+        elif link.event is None or not is_linked(previous.chain, link):
             yield Breach(f"link {link.position} (event {link.event_id})", "altered")
 
 
@@ -191,11 +191,13 @@ def _secrets() -> list[str]:
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
-def _is_genuine(event: AuditEvent) -> bool:
+def is_genuine(event: AuditEvent) -> bool:
+    """Whether this portal wrote the event as it stands, in the database or out of it."""
     return any(constant_time_compare(event.digest, _event_digest(event, key)) for key in _secrets())
 
 
-def _is_linked(before: str, link: AuditLink) -> bool:
+def is_linked(before: str, link: AuditLink) -> bool:
+    """Whether this portal chained the event of `link` after `before`."""
     return any(
         constant_time_compare(link.chain, _chain(before, link.event, key)) for key in _secrets()
     )

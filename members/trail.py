@@ -144,6 +144,9 @@ LABELS = {
     "incident.employers_notices_made": _("Avis aux employeurs produits"),
     "incident.audience_counted": _("Personnes concernées comptées"),
     "incident.audience_exported": _("Comptes des personnes concernées exportés"),
+    "incident.dossier_exported": _("Dossier d'un incident exporté"),
+    "incident.register_exported": _("Registre des violations exporté"),
+    "incident.bundle_made": _("Dossier de preuve constitué"),
     "incident.audience_searched": _("Personne cherchée parmi celles d'un incident"),
 }
 

@@ -72,6 +72,7 @@ ROLES = {
         *_may("publish", "incidents", "noticeversion"),
         *_may("preview", "incidents", "noticeversion"),
         *_may("close", "incidents", "incident"),
+        "incidents.read_dossiers",
         "incidents.view_audiencecount",
         "incidents.count_audience",
     ],
@@ -84,6 +85,8 @@ ROLES = {
         *_may("hold", "incidents", "evidence"),
         *_may("remove", "incidents", "evidence"),
         *_may("change", "incidents", "regime"),
+        *_may("bundle", "incidents", "incident"),
+        "incidents.read_dossiers",
         *_may("preview", "incidents", "noticeversion"),
         "incidents.view_audiencecount",
         "incidents.count_audience",
@@ -93,6 +96,8 @@ ROLES = {
         *_may("view", "members", "auditevent"),
         *_may("export", "members", "auditevent"),
         *_may("view", "incidents", *INCIDENT, "noticeversion", "audiencecount"),
+        *_may("bundle", "incidents", "incident"),
+        "incidents.read_dossiers",
     ],
     # accounts of colleagues, and nothing about members; two of them publish in an emergency, which
     # they read first

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import clocks, lifecycle, reach
 from incidents.admin.audience import AudiencePages
+from incidents.admin.dossiers import DossierPages
 from incidents.admin.evidence import EvidencePages
 from incidents.admin.filing import FilingPages
 from incidents.admin.intake import IntakePages
@@ -112,6 +113,7 @@ class IncidentAdmin(
     FilingPages,
     TimelinePages,
     ReachPages,
+    DossierPages,
     AudiencePages,
     admin.ModelAdmin,
 ):

@@ -78,7 +78,11 @@ class Incident(models.Model):
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
         ordering = ["-detected_on", "-pk"]
-        permissions = [("close_incident", _("Peut clore un incident"))]
+        permissions = [
+            ("close_incident", _("Peut clore un incident")),
+            ("read_dossiers", _("Peut lire et exporter les dossiers d'un incident")),
+            ("bundle_incident", _("Peut constituer le dossier de preuve d'un incident")),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(state=IncidentState.CLOSED, closed_at__isnull=False)

@@ -4,14 +4,18 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from incidents import audience, counting, notices
+from incidents import audience, counting, notices, reach, reach_letters
+from incidents.dossiers import bundle, bundle_check, ground
+from incidents.dossiers.shelf import KINDS
 from incidents.models import Incident, NoticeVersion
-from members.models import AyantDroit, Member, User
+from members.models import AyantDroit, Job, Member, User
+from members.models.job import JobState
 from members.sms import memory
 from portal.demo import incident as february
 from portal.demo import people as cast
@@ -128,6 +132,45 @@ def sign_in(drill: Drill) -> str:
     took = time.perf_counter() - began
     _expect(page, 200)
     return f"the incident's page took {took * 1000:.0f} ms, {len(page.content) // 1024} kB"
+
+
+@stage("ledger")
+def fill(drill: Drill) -> str:
+    census = reach.fill(drill.incident)
+    return f"{census.figures['concerned']} to inform, {census.figures['to_inform']} left"
+
+
+@stage("letters")
+def print_letters(drill: Drill) -> str:
+    """To those who would not come: former members, adult ayants droit, members without an account."""
+    job = reach_letters.start(drill.incident, unread_days=14, again=False, by=drill.author)
+    return f"{_done(job)} of {job.total} letters"
+
+
+@stage("dossiers")
+def make_dossiers(drill: Drill) -> str:
+    """Each on paper, then the bundle of evidence, made and checked."""
+    counting.ask(drill.incident, by=drill.author)
+    known = ground.of(drill.incident)
+    offered = [kind for kind in KINDS.values() if not kind.refusal(known)]
+    pages = sum(len(kind.build(known).pdf()) for kind in offered)
+    job = bundle.ask(drill.incident, by=drill.author)
+    _done(job)
+    checked = bundle_check.check(Path(job.files.get().file.path))
+    if checked.breach:
+        raise Failed(f"The bundle does not verify: {checked.breach}")
+    return (
+        f"{len(offered)} dossiers, {pages // 1024} kB; "
+        f"a bundle of {checked.files} files, {checked.events} events"
+    )
+
+
+def _done(job: Job) -> int:
+    """How much a job did. Raises Failed when it did not end well."""
+    job.refresh_from_db()
+    if job.state != JobState.DONE:
+        raise Failed(f"{job.kind}: {job.get_state_display()}. {job.problem}")
+    return job.done
 
 
 def _expect(response, status: int) -> None:

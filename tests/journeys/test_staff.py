@@ -88,6 +88,10 @@ DESKS = {
         "/admin/incidents/noticeversion/{version}/publier/",
         "/admin/incidents/noticeversion/{version}/apercu/",
         "/admin/incidents/noticeversion/{version}/apercu/?number=10000001",
+        "/admin/incidents/incident/{incident}/dossiers/",
+        "/admin/incidents/incident/{incident}/dossiers/cnil-initiale/",
+        "/admin/incidents/incident/{incident}/dossiers/cloture/",
+        "/admin/incidents/incident/registre/",
     ),
 }
 

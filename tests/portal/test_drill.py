@@ -24,6 +24,7 @@ from portal.drill import database, people, stages
 from tests.cast import *  # noqa: F403
 
 STAGES = ["migrations", "import", "facts", "audience", "publication", "sign-in"]
+STAGES += ["ledger", "letters", "dossiers"]
 
 
 def databases() -> set[str]:
@@ -46,6 +47,8 @@ def test_every_stage_is_timed_and_nothing_is_left(db):
     said = {one["stage"]: one["said"] for one in told}
     assert said["import"].startswith("71 members")  # with those of the demonstration
     assert int(said["audience"].split()[0]) > 60
+    assert int(said["letters"].split()[0]) > 0
+    assert "a bundle of" in said["dossiers"]
     assert drills() == before
     assert not Member.objects.exists()  # this process's own database was not touched
 

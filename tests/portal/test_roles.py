@@ -65,6 +65,8 @@ MATRIX = {
     },
     "incidents.count_audience": {roles.WRITING, roles.APPROVAL, roles.DPO},
     "incidents.search_audience": {roles.SUPPORT, roles.LEAD, roles.DPO},
+    "incidents.read_dossiers": {roles.APPROVAL, roles.DPO, roles.AUDIT},
+    "incidents.bundle_incident": {roles.DPO, roles.AUDIT},
     "incidents.delete_incident": set(),
     "incidents.view_attestation": {roles.SUPPORT, roles.LEAD},
     "incidents.change_attestation": set(),
