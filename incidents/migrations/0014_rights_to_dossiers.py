@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0012_duties_without_object'),
+        ('incidents', '0013_what_letters_told_is_forgotten'),
     ]
 
     operations = [
