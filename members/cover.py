@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from members.models import Adhesion, AyantDroit, Contract, Holding, Member
 from members.models.category import DataCategory
+from members.models.member import HIMSELF
 from members.models.period import FOREVER
 from members.prepared import Prepared, Slot
 
@@ -202,6 +203,15 @@ def everybody(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     today = timezone.localdate()
     found = _covered(member, covers, list(AyantDroit.objects.filter(member=member)), today)
     return [found[0], *sorted(found[1:], key=lambda person: not person.is_current)]
+
+
+def covered_on(member: Member, day: date) -> set[int]:
+    """Who of a family was covered on `day`: ids of ayants droit, HIMSELF for the member. Nobody is outside
+    the member's own adhésions. (domain.md §4.3) Two statements."""
+    if not Adhesion.objects.filter(member=member).on(day).exists():
+        return set()
+    family = AyantDroit.objects.filter(member=member).on(day)
+    return {HIMSELF, *family.values_list("pk", flat=True)}
 
 
 def _covered(member, covers, family, today) -> list[CoveredPerson]:
