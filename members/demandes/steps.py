@@ -3,9 +3,10 @@
 from django.db.models import Q
 from django.utils import timezone
 
-from members import alerts, audit, days
+from members import alerts, audit, days, preferences
 from members.models import Demande, DemandeEvent
 from members.models.demande import State
+from members.models.preference import OptionalMail
 
 ACTIONS = {
     State.SUBMITTED: "demande.deposited",
@@ -51,8 +52,8 @@ def step(
 
 
 def tell(demande: Demande) -> None:
-    """Queues « votre demande a avancé »: no word of what it is about goes into an e-mail."""
+    """Queues « votre demande a avancé » for a member who wants it: no word of what it is about goes into an e-mail."""
     user = demande.member.user
-    if user and user.mail_address:
+    if user and user.mail_address and preferences.wants(demande.member, OptionalMail.REQUESTS):
         asked = days.day(demande.asked_at)
         alerts.send(user, "demande_moved", to=user.mail_address, asked=asked)
