@@ -17,7 +17,7 @@ def plain(cents: int) -> str:
 
 
 def cents(text: str) -> int:
-    """The cents of an amount as French people type it: « 45 », « 45,5 », « 1 045.50 € ». Raises ValueError."""
+    """The cents of an amount as it is typed: « 45 », « 45,5 », « 1 045.50 € ». Raises ValueError."""
     typed = "".join(text.replace("€", "").split())
     whole, _mark, rest = typed.replace(",", ".").partition(".")
     if not (whole + rest).isascii() or not whole.isdigit() or len(whole) > 9:

@@ -17,7 +17,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from members import cover, days, money, nir
-from members.models import AyantDroit, Care, CareDomain, Correction, Demande, Joining, Leaving, Member
+from members.models import (
+    AyantDroit,
+    Care,
+    CareDomain,
+    Correction,
+    Demande,
+    Joining,
+    Leaving,
+    Member,
+)
 from members.models.demande import DemandeKind
 from members.models.demande_detail import DEAREST, Detail, LeavingReason, WrongData
 from members.models.member import HIMSELF, Civility, Link
@@ -92,6 +101,13 @@ class EuroField(forms.CharField):
         if not 0 < amount <= DEAREST:
             raise ValidationError(_("Ce montant n'est pas possible. Vérifiez la virgule."))
         return amount
+
+
+class NeverTold(forms.TextInput):
+    """Never writes back into the page what was typed: the draft keeps it sealed."""
+
+    def format_value(self, value):
+        return None
 
 
 class AskedForm(forms.Form):
@@ -210,7 +226,7 @@ class JoiningForm(AskedForm):
         required=False,
         max_length=25,
         help_text=gettext_lazy("Les 15 chiffres de sa carte Vitale. Il est chiffré dès réception."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=NeverTold(attrs={"autocomplete": "off"}),
         error_messages={"max_length": gettext_lazy("Ce numéro n'est pas valide. Vérifiez-le.")},
     )
 

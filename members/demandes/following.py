@@ -40,9 +40,7 @@ def write(demande: Demande, body: str, *, by, request=None) -> DemandeMessage:
         raise Overtaken
     with transaction.atomic():
         throttle.reserve(Hit(throttle.DEMANDE_MESSAGES, str(demande.member_id)))
-        message = DemandeMessage.objects.create(
-            demande=demande, from_staff=False, by=by, body=body
-        )
+        message = DemandeMessage.objects.create(demande=demande, from_staff=False, by=by, body=body)
         audit.record(
             "demande.message_written",
             user=demande.member.user,

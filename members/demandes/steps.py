@@ -52,7 +52,7 @@ def step(
 
 
 def tell(demande: Demande) -> None:
-    """Queues « votre demande a avancé » for a member who wants it: no word of what it is about goes into an e-mail."""
+    """Queues « votre demande a avancé » for a member who wants it. No e-mail says what it is about."""
     user = demande.member.user
     if user and user.mail_address and preferences.wants(demande.member, OptionalMail.REQUESTS):
         asked = days.day(demande.asked_at)

@@ -87,9 +87,7 @@ class Demande(models.Model):
         verbose_name=_("adhérent"),
     )
     kind = models.CharField(_("nature"), max_length=15, choices=DemandeKind.choices)
-    state = models.CharField(
-        _("état"), max_length=15, choices=State.choices, default=State.DRAFT
-    )
+    state = models.CharField(_("état"), max_length=15, choices=State.choices, default=State.DRAFT)
     created_at = models.DateTimeField(_("commencée le"), default=timezone.now)
     touched_at = models.DateTimeField(_("dernier geste"), default=timezone.now)
     state_at = models.DateTimeField(_("depuis"), default=timezone.now)
@@ -166,8 +164,7 @@ class Demande(models.Model):
                 name="demande_deposited_has_a_date",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=[one.value for one in HELD])
-                | Q(assigned_to__isnull=False),
+                condition=~Q(state__in=[one.value for one in HELD]) | Q(assigned_to__isnull=False),
                 name="demande_held_by_somebody",
             ),
             models.CheckConstraint(
