@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from members import audit
 from members.demandes import family
-from members.demandes.steps import Overtaken, step, tell
-from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, Joining, User
+from members.demandes.steps import PUT_BACK, RESUMED, SENT_BACK, Overtaken, step, tell
+from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, Joining, Member, User
 from members.models.demande import HELD, DemandeKind, State
 
 
@@ -23,7 +23,9 @@ class SamePerson(Exception):
 
 
 def _not_his_own(by: User) -> Q:
-    return ~Q(member__user=by)
+    # By columns of the row itself: an update that joins chooses its rows in a query of its own, and does
+    # not judge anew the one that somebody else moved while it waited.
+    return ~Q(member__in=Member.objects.filter(user=by))
 
 
 def _held_by(by: User) -> Q:
@@ -46,7 +48,7 @@ def put_back(demande: Demande, *, by: User, request=None) -> None:
             by=by,
             request=request,
             only=_held_by(by) & Q(state=State.TAKEN),
-            action="demande.put_back",
+            action=PUT_BACK,
             is_told=False,
             assigned_to=None,
         )
@@ -86,7 +88,7 @@ def resume(demande: Demande, *, by: User, request=None) -> None:
             by=by,
             request=request,
             only=_held_by(by) & Q(state=State.AWAITING),
-            action="demande.resumed",
+            action=RESUMED,
             is_told=False,
         )
 
@@ -162,7 +164,7 @@ def send_back(demande: Demande, *, by: User, request=None) -> None:
             by=by,
             request=request,
             only=_not_his_own(by) & Q(state=State.CHECKING),
-            action="demande.sent_back",
+            action=SENT_BACK,
             is_told=False,
             proposed_by=None,
             granted_cents=None,

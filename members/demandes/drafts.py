@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from members import audit, documents, throttle
 from members.demandes import asked
-from members.demandes.steps import Overtaken, step
+from members.demandes.steps import ANSWERED, Overtaken, step
 from members.documents import Clean
 from members.limits import limit
 from members.models import Demande, DemandeDocument, Member
@@ -77,7 +77,7 @@ def attach(demande: Demande, uploads: Sequence[UploadedFile], *, by, request=Non
                 State.TAKEN,
                 by=by,
                 request=request,
-                action="demande.answered",
+                action=ANSWERED,
                 is_told=False,
             )
     return added

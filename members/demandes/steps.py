@@ -19,6 +19,12 @@ ACTIONS = {
     State.WITHDRAWN: "demande.withdrawn",
 }
 
+# moves whose state says less than what was done
+ANSWERED = "demande.answered"
+PUT_BACK = "demande.put_back"
+RESUMED = "demande.resumed"
+SENT_BACK = "demande.sent_back"
+
 
 class Overtaken(Exception):
     """Somebody moved this demande meanwhile: it is not where the act needs it to be."""
