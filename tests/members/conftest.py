@@ -11,7 +11,17 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members import tasks
 from members.mail import delivery as mail_delivery
 from members.mail.memory import outbox as mailbox
-from members.models import Adhesion, Contract, Employer, Member, Plan, SmsDevice, User
+from members.models import (
+    Adhesion,
+    AyantDroit,
+    CareDomain,
+    Contract,
+    Employer,
+    Member,
+    Plan,
+    SmsDevice,
+    User,
+)
 from members.models.contract import ContractKind
 from members.sms import delivery, memory
 
@@ -76,6 +86,31 @@ def contract(db):
 @pytest.fixture
 def covered(claire, contract):
     return Adhesion.objects.create(member=claire, contract=contract, start=date(2019, 1, 1))
+
+
+@pytest.fixture
+def private_files(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def glasses(db):
+    return CareDomain.objects.create(code="OPTI", label="Optique")
+
+
+@pytest.fixture
+def lea(claire):
+    """Her daughter, covered since she was born."""
+    return AyantDroit.objects.create(
+        member=claire,
+        reference="01",
+        link="enfant",
+        birth_name="Vasseur",
+        first_names="Léa",
+        birth_date=date(2021, 5, 4),
+        start=date(2021, 5, 4),
+        nir_absence="en_attente",
+    )
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """« Mes demandes », from a draft to the mutual: nothing typed is lost, nothing is anybody else's."""
 
 import contextlib
-import html
-import io
 import re
 from datetime import date, timedelta
 
 import pytest
 import time_machine
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
@@ -16,15 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from members import money, preferences, retention
 from members.demandes import deciding, drafts
 from members.demandes.steps import Overtaken
 from members.mail.memory import outbox as mailbox
 from members.models import (
-    AyantDroit,
-    CareDomain,
     Demande,
     DemandeDocument,
     DemandeEvent,
@@ -35,20 +29,14 @@ from members.models.demande import MOVES, DemandeKind, State, one_month_after
 from members.models.member import HIMSELF
 from members.models.written_once import WrittenOnce
 from tests.members.conftest import make_member
+from tests.members.papers import deposited, draft, paper, photo, yesterday
+from tests.members.steps import said
 from tests.signing import sign_in
+
+pytestmark = pytest.mark.usefixtures("private_files")
 
 LIST = "/espace/demandes/"
 NEW = "/espace/demandes/nouvelle/soins/"
-
-
-@pytest.fixture(autouse=True)
-def _files(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def glasses(db):
-    return CareDomain.objects.create(code="OPTI", label="Optique")
 
 
 @pytest.fixture
@@ -56,61 +44,9 @@ def browser(client, claire, covered):
     return sign_in(client, claire.user)
 
 
-@pytest.fixture
-def lea(claire):
-    """Her daughter, covered since she was born."""
-    return AyantDroit.objects.create(
-        member=claire,
-        reference="01",
-        link="enfant",
-        birth_name="Vasseur",
-        first_names="Léa",
-        birth_date=date(2021, 5, 4),
-        start=date(2021, 5, 4),
-        nir_absence="en_attente",
-    )
-
-
-def yesterday() -> date:
-    return timezone.localdate() - timedelta(days=1)
-
-
 def care(glasses, **typed) -> dict:
     told = {"person": HIMSELF, "care_on": yesterday(), "domain": glasses.pk, "paid": "45,50"}
     return told | typed
-
-
-def photo(name="facture.png", colour="white") -> SimpleUploadedFile:
-    content = io.BytesIO()
-    Image.new("RGB", (40, 40), colour).save(content, "PNG")
-    return SimpleUploadedFile(name, content.getvalue(), "image/png")
-
-
-def draft(member, domain, *, document=True, cents=4550) -> Demande:
-    demande = drafts.begin(member, DemandeKind.CARE)
-    demande.care.for_member, demande.care.care_on = True, yesterday()
-    demande.care.domain, demande.care.paid_cents = domain, cents
-    demande.care.save()
-    if document:
-        paper(demande)
-    return demande
-
-
-def paper(demande, name="facture.png") -> DemandeDocument:
-    file = default_storage.save(f"demandes/{demande.pk}-{name}", ContentFile(b"paper"))
-    return DemandeDocument.objects.create(
-        demande=demande, name=name, content_type="image/png", file=file, size=5, sha256=name
-    )
-
-
-def deposited(member, domain, **told) -> Demande:
-    demande = draft(member, domain, **told)
-    drafts.deposit(demande, by=member.user)
-    return demande
-
-
-def said(page) -> str:
-    return html.unescape(page.content.decode())
 
 
 # A draft

@@ -25,16 +25,11 @@ from members.models.demande import DemandeKind, State
 from members.models.demande_detail import LeavingReason
 from members.nir import masked
 from tests.members.conftest import make_member
-from tests.members.test_demandes import (  # noqa: F401 - fixtures
-    _files,
-    deposited,
-    draft,
-    glasses,
-    lea,
-    paper,
-    said,
-)
+from tests.members.papers import deposited, draft, paper
+from tests.members.steps import said
 from tests.signing import sign_in
+
+pytestmark = pytest.mark.usefixtures("private_files")
 
 QUEUE = "/admin/members/demande/"
 SUPPORT = ("view_demande", "view_demandedocument", "handle_demande", "pay_demande", "view_member")
@@ -70,7 +65,7 @@ def browser(client, hugo):
 
 
 @pytest.fixture
-def waiting(claire, covered, glasses):  # noqa: F811
+def waiting(claire, covered, glasses):
     return deposited(claire, glasses)
 
 
@@ -169,7 +164,7 @@ def test_a_decompte_of_somebody_else_is_none(browser, held, hugo):
 
 
 @pytest.fixture
-def dear(claire, covered, glasses, hugo):  # noqa: F811
+def dear(claire, covered, glasses, hugo):
     demande = deposited(claire, glasses, cents=90_000)
     deciding.take(demande, by=hugo)
     return demande
@@ -305,7 +300,7 @@ def test_an_act_is_a_post(browser, held):
     assert browser.get(f"{QUEUE}{held.pk}/refuser/").status_code == 405
 
 
-def test_a_draft_is_its_members_alone(browser, claire, glasses):  # noqa: F811
+def test_a_draft_is_its_members_alone(browser, claire, glasses):
     mine = draft(claire, glasses)
     one = mine.documents.get()
     assert browser.get(f"{QUEUE}{mine.pk}/change/").status_code == 404
@@ -352,7 +347,7 @@ def test_the_oldest_come_first_and_the_address_narrows_them(
     covered,
     glasses,
     hugo,
-    waiting,  # noqa: F811
+    waiting,
 ):
     old = deposited(claire, glasses)
     Demande.objects.filter(pk=old.pk).update(asked_at=timezone.now() - timedelta(days=20))
@@ -384,7 +379,7 @@ def test_the_queue_costs_the_same_with_one_or_many(
     waiting,
     hugo,
     monkeypatch,
-    django_assert_num_queries,  # noqa: F811
+    django_assert_num_queries,
 ):
     for _ in range(5):
         following.write(deposited(claire, glasses), "Où en est-elle ?", by=claire.user)
@@ -484,7 +479,7 @@ def test_a_rule_of_the_file_is_said_to_the_agent_and_nothing_is_written(
     claire,
     covered,
     hugo,
-    lea,  # noqa: F811
+    lea,
 ):
     demande = joins(claire)
     deciding.take(demande, by=hugo)
@@ -521,7 +516,7 @@ def test_the_same_child_declared_twice_joins_once(claire, covered, hugo, togethe
     assert AyantDroit.objects.count() == 1
 
 
-def test_who_leaves_is_covered_until_the_last_day(claire, covered, hugo, lea):  # noqa: F811
+def test_who_leaves_is_covered_until_the_last_day(claire, covered, hugo, lea):
     demande = asks(
         claire,
         DemandeKind.LEAVING,
@@ -535,7 +530,7 @@ def test_who_leaves_is_covered_until_the_last_day(claire, covered, hugo, lea):  
     assert lea.end == relative(30)
 
 
-def test_who_left_meanwhile_does_not_come_back(claire, covered, hugo, lea):  # noqa: F811
+def test_who_left_meanwhile_does_not_come_back(claire, covered, hugo, lea):
     demande = asks(
         claire,
         DemandeKind.LEAVING,
