@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import DateField, F
+from django.db.models import DateField, Exists, F, OuterRef
 from django.utils import timezone
 
-from members.models import Adhesion, AyantDroit, Contract, Holding, Member
+from members.models import Adhesion, AyantDroit, Contract, Demande, Holding, Member
 from members.models.category import DataCategory
 from members.models.member import HIMSELF
 from members.models.period import FOREVER
@@ -40,6 +40,7 @@ class Cover:
     since: date
     until: date | None
     is_current: bool
+    is_awaited: bool  # the member: something of him, for one of his demandes
     delegations: list[dict] = field(repr=False)
 
     @property
@@ -123,6 +124,7 @@ def covers(member: Member) -> list[Cover]:
                 since=row.start,
                 until=row.end,
                 is_current=row.holds(today),
+                is_awaited=row.is_awaited,
                 delegations=[],
             ),
         )
@@ -148,6 +150,8 @@ _adhesions = Prepared(
         delegated_from=F("contract__delegations__start"),
         delegated_until=F("contract__delegations__end"),
         categories=F("contract__delegations__categories"),
+        # Asked here, so that the first page of the espace costs no statement more (docs/requests.md)
+        is_awaited=Exists(Demande.objects.filter(member=OuterRef("member")).await_their_member()),
     )
     .order_by("-start", "pk", "-delegated_from")
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
@@ -32,7 +32,7 @@ AGES = (7, 15, 30)  # days
 
 
 class QueueForm(forms.Form):
-    """What to show. Whatever else stands in the address shows all that waits."""
+    """What to show. A value that none of the choices holds shows all that waits."""
 
     q = forms.CharField(
         label=gettext_lazy("Référence ou numéro d'adhérent"), max_length=25, required=False
@@ -331,9 +331,13 @@ class DemandeAdmin(MachineRows, admin.ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = QueueForm(request.GET)
+        if set(request.GET) - set(
+            form.fields
+        ):  # as every list of the site: no other column filters
+            raise SuspiciousOperation("The queue is filtered by its own fields.")
         chosen = form.chosen()
         found, after = queue.page(chosen, request.user)
-        query = {name: value for name, value in request.GET.items() if name in form.fields}
+        query = request.GET.dict()
         context = {
             **self.admin_site.each_context(request),
             "title": _("Demandes des adhérents"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from members import audit, throttle
@@ -19,13 +19,6 @@ def mine(member: Member) -> QuerySet[Demande]:
     """His demandes, the latest first, with `is_unread`. One statement."""
     rows = Demande.objects.filter(member=member).with_unread(from_staff=True)
     return rows.order_by("-pk")[:SHOWN]
-
-
-def waiting_for(member: Member) -> list[Demande]:
-    """What awaits something of him: a document asked, or a message unread. One statement."""
-    rows = Demande.objects.filter(member=member).exclude(state=State.DRAFT)
-    rows = rows.with_unread(from_staff=True)
-    return list(rows.filter(Q(state=State.AWAITING) | Q(is_unread=True)).order_by("pk")[:3])
 
 
 def withdraw(demande: Demande, *, by, request=None) -> None:

@@ -71,6 +71,10 @@ class DemandeQuerySet(models.QuerySet):
         )
         return self.annotate(is_unread=Exists(waiting))
 
+    def await_their_member(self):
+        """Those that wait for a document of his, or where he has a message to read."""
+        return self.with_unread(from_staff=True).filter(Q(state=State.AWAITING) | Q(is_unread=True))
+
 
 class Demande(models.Model):
     """What a member asks and staff decide. What each kind asks stands in a row of its own.

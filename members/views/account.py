@@ -2,7 +2,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from members import cover, guarantees, reimbursements
-from members.demandes import following
 from members.views.access import member_or_viewer
 from members.views.passkeys import is_offered
 
@@ -16,7 +15,7 @@ def home(request):
         "covers": [one for one in covers if one.is_current],
         "people": cover.people(request.member, covers),
         "payments": reimbursements.latest(request.member, acts=not request.viewer),
-        "awaited": following.waiting_for(request.member),
+        "is_awaited": any(one.is_awaited for one in covers),
         "passkey_offered": is_offered(request),
     }
     return render(request, "members/home.html", context)

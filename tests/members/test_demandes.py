@@ -329,7 +329,10 @@ def test_the_list_tells_each_state_and_what_is_awaited(browser, claire, glasses,
     assert "Pièce demandée" in page
     assert "Nous attendons un document de votre part." in page
     assert "Un message vous attend." in page
-    assert "nous attendons un document" in said(browser.get("/espace/"))
+    assert "Ce qui vous attend" in said(browser.get("/espace/"))
+    deciding.resume(demande, by=hugo)
+    browser.get(f"{LIST}{demande.pk}/")
+    assert "Ce qui vous attend" not in said(browser.get("/espace/"))
 
 
 def test_the_awaited_document_sends_the_demande_on(browser, claire, glasses, hugo):

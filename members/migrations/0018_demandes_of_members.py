@@ -46,7 +46,7 @@ def unprotect(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0016_optional_e_mails'),
+        ('members', '0017_figures_of_each_day'),
     ]
 
     operations = [
