@@ -24,6 +24,7 @@ from members.models import (
 from members.models.demande import DemandeKind, State
 from members.models.demande_detail import LeavingReason
 from members.nir import masked
+from portal import checks, roles
 from tests.members.conftest import make_member
 from tests.members.papers import deposited, draft, paper
 from tests.members.steps import said
@@ -225,6 +226,12 @@ def test_an_amount_that_changed_since_it_was_read_is_not_confirmed(dear, hugo, i
         deciding.confirm(as_read, by=ines)
 
 
+@pytest.mark.parametrize(("cents", "wrong"), [(-1, 1), (2**31, 1), (0, 0), (50_000, 0)])
+def test_an_amount_that_no_row_could_hold_is_no_setting(settings, cents, wrong):
+    settings.REQUESTS_TWO_PEOPLE_CENTS = cents
+    assert len(checks.two_people_above_an_amount(None)) == wrong
+
+
 # At once
 
 
@@ -325,8 +332,6 @@ def test_a_document_is_shown_with_safe_headers_and_told_in_the_trail(browser, he
 
 
 def test_a_lead_gives_a_demande_to_an_agent_who_may_handle_it(client, held, ines):
-    from portal import roles
-
     ines.groups.add(roles._sync(roles.SUPPORT, roles.ROLES[roles.SUPPORT]))
     lead = agent("lea.lead", *SUPPORT, "assign_demande")
     browser = desk(client, lead)
