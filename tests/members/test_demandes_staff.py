@@ -376,6 +376,12 @@ def test_the_oldest_come_first_and_the_address_narrows_them(
         assert [one.pk for one in browser.get(QUEUE, query).context["found"]] == found, query
 
 
+def test_the_first_page_of_who_may_see_them_says_how_many_wait(client, held):
+    words = "Ouvrir la file, les plus anciennes d'abord"
+    assert words in said(desk(client, agent("hugo")).get("/admin/"))
+    assert words not in said(desk(client, agent("paula", "view_member")).get("/admin/"))
+
+
 def test_the_queue_costs_the_same_with_one_or_many(
     browser,
     claire,
