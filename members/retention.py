@@ -67,17 +67,18 @@ def _purge_drafts() -> int:
     """How many. One whose member comes back at this instant is left, with its documents."""
     before, purged = timezone.now() - DRAFTS_KEPT_FOR, 0
     drafts = Demande.objects.filter(state=State.DRAFT, touched_at__lt=before)
-    for pk in drafts.order_by("touched_at").values_list("pk", flat=True).iterator(BATCH):
-        with transaction.atomic():
-            if not drafts.filter(pk=pk).hold():
-                continue
-            rows = DemandeDocument.objects.filter(demande=pk)
-            places = list(rows.values_list("file", flat=True))
-            rows.delete()
-            Demande.objects.filter(pk=pk).delete()
-        for place in places:
-            default_storage.delete(place)
-        purged += 1
+    while batch := list(drafts.order_by("touched_at").values_list("pk", flat=True)[:BATCH]):
+        for pk in batch:
+            with transaction.atomic():
+                if not drafts.filter(pk=pk).hold():
+                    continue
+                rows = DemandeDocument.objects.filter(demande=pk)
+                places = list(rows.values_list("file", flat=True))
+                rows.delete()
+                Demande.objects.filter(pk=pk).delete()
+            for place in places:
+                default_storage.delete(place)
+            purged += 1
     return purged
 
 

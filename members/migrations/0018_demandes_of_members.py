@@ -224,7 +224,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='demande',
-            index=models.Index(fields=['state', 'kind', 'asked_at'], name='demande_by_state'),
+            index=models.Index(fields=['state', 'asked_at', 'id'], name='demande_by_state'),
         ),
         migrations.AddIndex(
             model_name='demande',

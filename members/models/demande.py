@@ -150,7 +150,7 @@ class Demande(models.Model):
                 name="demande_queue",
                 condition=Q(state__in=[one.value for one in UNDECIDED]),
             ),
-            models.Index(fields=["state", "kind", "asked_at"], name="demande_by_state"),
+            models.Index(fields=["state", "asked_at", "id"], name="demande_by_state"),
             models.Index(
                 fields=["touched_at"], name="demande_drafts", condition=Q(state=State.DRAFT.value)
             ),

@@ -103,8 +103,7 @@ def begin(request, kind):
         raise Http404
     told = asked.KINDS[DemandeKind(kind)]
     if request.method != "POST":
-        initial = {"person": request.GET.get("personne", "")}
-        form = told.form(request.member, initial=initial)
+        form = told.form(request.member)
         return _facts_page(request, kind, form, reverse("demande_begin", args=[kind]))
     try:
         demande = drafts.begin(request.member, DemandeKind(kind))

@@ -52,7 +52,7 @@ def test_a_demande_goes_from_a_draft_with_an_error_to_its_payment(person, new_pa
     # he leaves, and comes back
     page.goto(f"{portal.url}/espace/demandes/")
     antoine.sees("À terminer")
-    page.get_by_role("link", name="Demande de remboursement").click()
+    page.get_by_role("link", name="Demande de remboursement").first.click()
     expect(page.get_by_label("Montant payé")).to_have_value("45,50")
     presses("Continuer")
     page.get_by_label("Vos documents").set_input_files(photo("facture.jpg"))
@@ -75,7 +75,7 @@ def test_a_demande_goes_from_a_draft_with_an_error_to_its_payment(person, new_pa
 
     desk.goto(f"{portal.url}/admin/members/demande/")
     looks_right(desk, preload=False)
-    desk.get_by_role("link", name="D-0").click()
+    desk.get_by_role("link", name=page.locator(".lead .nowrap").inner_text()).click()
     presses("Prendre", desk)
     acts("Demander une pièce", Texte="Il manque l'ordonnance.")
 
