@@ -468,6 +468,16 @@ def test_an_agent_in_the_space_of_a_member_sees_neither_documents_nor_messages_a
     assert browser.get(NEW).status_code == 403
 
 
+@pytest.mark.parametrize("number", ["0", "9" * 30])
+def test_a_number_that_no_row_can_have_is_no_demande(browser, claire, glasses, number):
+    assert browser.get(f"{LIST}{number}/").status_code == 404
+    assert browser.get(f"{LIST}{draft(claire, glasses).pk}/pieces/{number}/").status_code == 404
+    page = browser.post(NEW, care(glasses, person=number, domain=number))
+    assert {"person", "domain"} - {"person" if number == "0" else ""} <= set(
+        page.context["form"].errors
+    )
+
+
 def test_an_unknown_kind_is_no_page(browser):
     assert browser.get("/espace/demandes/nouvelle/autre/").status_code == 404
 

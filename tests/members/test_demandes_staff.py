@@ -12,6 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members.demandes import asked, deciding, drafts, following, queue
 from members.demandes.family import Impossible
 from members.demandes.steps import Overtaken
+from members.mail.memory import outbox as mailbox
 from members.models import (
     AuditEvent,
     AyantDroit,
@@ -121,6 +122,29 @@ def test_an_agent_takes_asks_grants_and_marks_paid(browser, waiting, claire):
         "demande.paid",
     ]
     assert "Optique" not in str(list(acts.values_list("details", flat=True)))
+
+
+def test_the_member_is_told_of_each_step_that_is_his_to_know_and_of_no_other(
+    claire, covered, glasses, hugo, ines, django_capture_on_commit_callbacks
+):
+    def mails(act, *args, **told) -> int:
+        before = len(mailbox)
+        with django_capture_on_commit_callbacks(execute=True):
+            act(*args, **told)
+        return len(mailbox) - before
+
+    demande = draft(claire, glasses, cents=90_000)
+    assert mails(drafts.deposit, demande, by=claire.user) == 1
+    assert mails(deciding.take, demande, by=hugo) == 1
+    assert mails(deciding.put_back, demande, by=hugo) == 0
+    assert mails(deciding.take, demande, by=hugo) == 1
+    assert mails(deciding.ask, demande, "L'ordonnance ?", by=hugo) == 1
+    assert mails(deciding.resume, demande, by=hugo) == 0
+    assert mails(deciding.answer, demande, "Merci.", by=hugo) == 1
+    assert mails(deciding.accept, demande, cents=80_000, by=hugo) == 0
+    assert mails(deciding.confirm, demande, by=ines) == 1
+    assert mails(deciding.pay, demande, timezone.localdate(), by=hugo) == 1
+    assert len({mail.body for mail in mailbox}) == 1  # one sentence for all of them
 
 
 @pytest.mark.parametrize(
