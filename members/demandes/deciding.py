@@ -14,7 +14,7 @@ from django.utils import timezone
 from members import audit
 from members.demandes import family
 from members.demandes.steps import PUT_BACK, RESUMED, SENT_BACK, Overtaken, step, tell
-from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, Joining, Member, User
+from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, Member, User
 from members.models.demande import HELD, DemandeKind, State
 
 
@@ -190,9 +190,8 @@ def _decide(demande, to, by, request, *, only=None, **changes) -> None:
         decided_at=timezone.now(),
         **changes,
     )
-    # The number served to check who it is; the ayant droit, if there is one now, has it.
     if to == State.REFUSED:
-        Joining.objects.filter(demande=demande).update(nir_sealed="", nir_digest=None)
+        family.forget_number(demande)
 
 
 def pay(

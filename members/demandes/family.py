@@ -64,8 +64,13 @@ def _join(asked: Joining) -> AyantDroit:
     person.full_clean()
     with transaction.atomic():
         person.save()
-    Joining.objects.filter(pk=asked.pk).update(nir_sealed="", nir_digest=None)
+    forget_number(asked.demande)
     return person
+
+
+def forget_number(demande: Demande) -> None:
+    """The NIR that was given with a declaration has served, or never will."""
+    Joining.objects.filter(demande=demande).update(nir_sealed="", nir_digest=None)
 
 
 def _free_reference(member) -> str:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from members import audit, throttle
+from members.demandes import family
 from members.demandes.steps import Overtaken, step
 from members.models import Demande, DemandeMessage, Member
 from members.models.demande import MOVES, State
@@ -25,6 +26,7 @@ def withdraw(demande: Demande, *, by, request=None) -> None:
     """Gives the demande up, while nobody has decided. Raises Overtaken."""
     with transaction.atomic():
         step(demande, State.WITHDRAWN, by=by, request=request)
+        family.forget_number(demande)
 
 
 def write(demande: Demande, body: str, *, by, request=None) -> DemandeMessage:

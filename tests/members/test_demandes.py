@@ -9,6 +9,7 @@ import time_machine
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
@@ -207,6 +208,28 @@ def test_six_documents_are_one_too_many_and_the_same_one_counts_once(browser, cl
     page = browser.post(address, {"documents": photo("sixieme.png", "black")})
     assert "5 documents au plus" in said(page)
     assert demande.documents.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_forms_at_once_do_not_pass_the_limit(claire, covered, glasses, together):
+    demande = draft(claire, glasses)
+    for number in range(3):
+        paper(demande, f"{number}.png")
+
+    def sends(colour):
+        drafts.attach(Demande.objects.get(pk=demande.pk), [photo(colour=colour)], by=claire.user)
+
+    raised = together(lambda: sends("red"), lambda: sends("blue"))
+    assert sorted(raised) == ["", "Refused"]
+    assert demande.documents.count() == 5
+
+
+def test_a_form_with_files_needs_the_token_of_its_page(claire, covered, glasses):
+    demande = draft(claire, glasses)
+    browser = sign_in(Client(enforce_csrf_checks=True), claire.user)
+    answer = browser.post(f"{LIST}{demande.pk}/pieces/", {"documents": photo()})
+    assert answer.status_code == 403
+    assert demande.documents.count() == 1
 
 
 def test_a_form_without_a_file_says_so(browser, claire, glasses):

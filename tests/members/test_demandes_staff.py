@@ -496,6 +496,13 @@ def test_a_child_declared_and_accepted_is_an_ayant_droit(claire, covered, hugo):
     )
 
 
+def test_his_number_goes_with_a_demande_that_is_given_up(claire, covered):
+    demande = joins(claire, nir=NIR)
+    following.withdraw(demande, by=claire.user)
+    demande.joining.refresh_from_db()
+    assert not demande.joining.nir_sealed
+
+
 def test_his_number_is_masked_on_both_sides_and_gone_once_refused(client, claire, covered, hugo):
     demande = joins(claire, nir=NIR)
     deciding.take(demande, by=hugo)
