@@ -63,6 +63,8 @@ def _files_kept_less() -> None:
             for made in over.iterator():
                 made.file.delete(save=False)
                 made.delete()
+
+
 def _purge_drafts() -> int:
     """How many. One whose member comes back at this instant is left, with its documents."""
     before, purged = timezone.now() - DRAFTS_KEPT_FOR, 0

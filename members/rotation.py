@@ -5,8 +5,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from members import sealing
-from members.models import BankAccount
-from members.models import Joining
+from members.models import BankAccount, Joining
 from members.models.member import NIR_PURPOSE, Person
 
 BATCH = 500

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members import money, preferences, retention
+from members import money, mydata_sections, preferences, retention
 from members.demandes import deciding, drafts
 from members.demandes.steps import Overtaken
 from members.mail.memory import outbox as mailbox
@@ -549,3 +549,17 @@ def test_a_move_that_the_table_does_not_hold_is_not_made(claire, covered, glasse
     for to in (State.ACCEPTED, State.REFUSED, State.PAID, State.AWAITING, State.CHECKING):
         assert not here.move(to)
     assert here.get().state == State.SUBMITTED
+
+
+def test_a_copy_of_ones_data_holds_demandes_at_the_same_cost_and_no_number_in_clear(
+    claire, covered, glasses, hugo, django_assert_num_queries
+):
+    for _ in range(3):
+        deciding.answer(deposited(claire, glasses), "Bonjour", by=hugo)
+    draft(claire, glasses)
+    with django_assert_num_queries(3):  # demandes with what they ask · documents · messages
+        told = mydata_sections.demandes(claire, False)
+    assert [one["État"] for one in told] == ["brouillon", "déposée", "déposée", "déposée"]
+    assert told[1]["Ce qui est demandé"]["Type de soins"] == "Optique"
+    assert told[1]["Messages"][0]["Texte"] == "Bonjour"
+    assert told[1]["Documents"] == ["facture.png"]

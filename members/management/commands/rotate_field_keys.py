@@ -1,9 +1,7 @@
 from django.core.management.base import BaseCommand
 
-from members.models import AyantDroit, BankAccount, Member
+from members.models import AyantDroit, BankAccount, Joining, Member
 from members.rotation import reseal, reseal_accounts
-from members.models import AyantDroit, Joining, Member
-from members.rotation import reseal
 
 
 class Command(BaseCommand):

@@ -46,7 +46,7 @@ def unprotect(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0018_contract_phones_are_dialled'),
+        ('members', '0019_bank_accounts'),
     ]
 
     operations = [
