@@ -35,6 +35,7 @@ WITHOUT_NOT_ME = {
     "trail_anchor",
     "deadline",
     "version_held_back",
+    "demande_moved",
 }
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import DateField, F
+from django.db.models import DateField, Exists, F, OuterRef
 from django.utils import timezone
 
-from members.models import Adhesion, AyantDroit, Contract, Holding, Member
+from members.models import Adhesion, AyantDroit, Contract, Demande, Holding, Member
 from members.models.category import DataCategory
+from members.models.member import HIMSELF
 from members.models.period import FOREVER
 from members.prepared import Prepared, Slot
 
@@ -39,6 +40,7 @@ class Cover:
     since: date
     until: date | None
     is_current: bool
+    is_awaited: bool  # the member: something of him, for one of his demandes
     delegations: list[dict] = field(repr=False)
 
     @property
@@ -122,6 +124,7 @@ def covers(member: Member) -> list[Cover]:
                 since=row.start,
                 until=row.end,
                 is_current=row.holds(today),
+                is_awaited=row.is_awaited,
                 delegations=[],
             ),
         )
@@ -147,6 +150,8 @@ _adhesions = Prepared(
         delegated_from=F("contract__delegations__start"),
         delegated_until=F("contract__delegations__end"),
         categories=F("contract__delegations__categories"),
+        # Asked here, so that the first page of the espace costs no statement more (docs/requests.md)
+        is_awaited=Exists(Demande.objects.filter(member=OuterRef("member")).await_their_member()),
     )
     .order_by("-start", "pk", "-delegated_from")
 )
@@ -202,6 +207,15 @@ def everybody(member: Member, covers: list[Cover]) -> list[CoveredPerson]:
     today = timezone.localdate()
     found = _covered(member, covers, list(AyantDroit.objects.filter(member=member)), today)
     return [found[0], *sorted(found[1:], key=lambda person: not person.is_current)]
+
+
+def covered_on(member: Member, day: date) -> set[int]:
+    """Who of a family was covered on `day`: ids of ayants droit, HIMSELF for the member. Nobody is outside
+    the member's own adhésions. (domain.md §4.3) Two statements."""
+    if not Adhesion.objects.filter(member=member).on(day).exists():
+        return set()
+    family = AyantDroit.objects.filter(member=member).on(day)
+    return {HIMSELF, *family.values_list("pk", flat=True)}
 
 
 def _covered(member, covers, family, today) -> list[CoveredPerson]:

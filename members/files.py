@@ -50,10 +50,13 @@ def digest(file) -> str:
     return found
 
 
-def answer(file, *, name: str, content_type: str) -> FileResponse:
-    """The content of a stored file, to keep under `name`; a browser neither shows nor runs it."""
+def answer(file, *, name: str, content_type: str, inline: bool = False) -> FileResponse:
+    """The content of a stored file, to keep under `name`; a browser neither shows nor runs it.
+
+    `inline`: for a picture that we wrote ourselves, shown within one of our pages.
+    """
     response = FileResponse(
-        file.open("rb"), as_attachment=True, filename=name, content_type=content_type
+        file.open("rb"), as_attachment=not inline, filename=name, content_type=content_type
     )
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"

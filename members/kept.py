@@ -27,6 +27,11 @@ def periods() -> list[Kept]:
     return [
         Kept(_("Identité, contrats, bénéficiaires, remboursements, cartes"), NEVER_BY_ITSELF),
         Kept(_("Comptes bancaires"), NEVER_BY_ITSELF),
+        Kept(_("Demandes déposées, leurs pièces et leurs messages"), NEVER_BY_ITSELF),
+        Kept(
+            _("Brouillon d'une demande, après votre dernier passage"),
+            _in_words(retention.DRAFTS_KEPT_FOR),
+        ),
         Kept(_("Ce que vous avez lu d'un incident, et vos attestations"), NEVER_BY_ITSELF),
         Kept(_("Ce qui s'est passé dans votre espace"), _in_words(timedelta(days=KEPT_DAYS))),
         Kept(_("E-mails envoyés"), _in_words(mail_delivery.KEPT_FOR)),

@@ -72,6 +72,11 @@ DEFAULTS = {
     # Codes of attestations, which anybody may check
     "ATTESTATION_TRIES_PER_ADDRESS": 30,
     "ATTESTATION_TRIES_WINDOW": 3600,
+    # Demandes of a member, their messages and documents
+    "DEMANDES_PER_DAY": 20,
+    "DEMANDE_DRAFTS": 10,
+    "DEMANDE_MESSAGES_PER_HOUR": 20,
+    "DOCUMENTS_PER_HOUR": 60,
     # Sessions (NIST SP 800-63B-4 §2.2.3, ASVS 7)
     "SESSION_IDLE": 900,
     "SESSION_IDLE_STAFF": 1800,

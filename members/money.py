@@ -14,3 +14,14 @@ def plain(cents: int) -> str:
     """« 1234,50 », a number for a French spreadsheet."""
     whole, rest = divmod(cents, 100)
     return f"{whole},{rest:02}"
+
+
+def cents(text: str) -> int:
+    """The cents of an amount as it is typed: « 45 », « 45,5 », « 1 045.50 € ». Raises ValueError."""
+    typed = "".join(text.replace("€", "").split())
+    whole, _mark, rest = typed.replace(",", ".").partition(".")
+    if not (whole + rest).isascii() or not whole.isdigit() or len(whole) > 9:
+        raise ValueError("not an amount")
+    if len(rest) > 2 or (rest and not rest.isdigit()):
+        raise ValueError("not cents")
+    return int(whole) * 100 + int(rest.ljust(2, "0"))

@@ -24,9 +24,10 @@ from members import (
     sessions,
     trail,
 )
+from members.demandes import asked
 from members.devices import described
 from members.mail.words import SUBJECTS
-from members.models import AyantDroit, Member
+from members.models import AyantDroit, Demande, Member
 from members.models.decompte import Payee
 from members.models.member import Person
 from members.models.preference import OptionalMail
@@ -295,6 +296,41 @@ def messages(member: Member, in_full: bool) -> list[Record]:
         for one in member.user.texts.all()
     ]
     return sorted(mails + texts, key=lambda record: record[_("Quand")], reverse=True)
+
+
+@section("demandes", gettext_lazy("Vos demandes"))
+def demandes(member: Member, in_full: bool) -> list[Record]:
+    """Drafts, and what was handed in with the names of its documents: the space holds these themselves."""
+    rows = Demande.objects.filter(member=member).select_related(
+        "care__domain", "care__ayant_droit", "joining", "leaving__ayant_droit", "correction"
+    )
+    found = list(rows.prefetch_related("documents", "messages"))
+    for one in found:
+        one.member = member
+    return [_demande(one) for one in found]
+
+
+def _demande(one: Demande) -> Record:
+    return {
+        _("Nature"): one.get_kind_display(),
+        _("Référence"): one.reference,
+        _("Commencée le"): one.created_at,
+        _("Déposée le"): one.asked_at,
+        _("État"): str(one.state_shown.label),
+        _("Ce qui est demandé"): {} if one.is_draft else dict(asked.facts(one)),
+        _("Réponse"): "" if one.is_undecided else one.answer,
+        _("Décidée le"): one.decided_at,
+        _("Payée le"): one.paid_on,
+        _("Documents"): [document.name for document in one.documents.all()],
+        _("Messages"): [
+            {
+                _("Quand"): message.at,
+                _("Par"): _("la mutuelle") if message.from_staff else _("vous"),
+                _("Texte"): message.body,
+            }
+            for message in one.messages.all()
+        ],
+    }
 
 
 @section("preferences", gettext_lazy("Les e-mails que vous avez choisis"))

@@ -3,12 +3,16 @@ that are not the member's any more stay nowhere."""
 
 from datetime import datetime, timedelta
 
+from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from members import job_turns
 from members.feed import work
 from members.models import (
+    Demande,
+    DemandeDocument,
     EmailChange,
     Job,
     JobFile,
@@ -18,14 +22,17 @@ from members.models import (
     PhoneChange,
     Recovery,
 )
+from members.models.demande import State
 
 KEPT_FOR = timedelta(days=90)
+DRAFTS_KEPT_FOR = timedelta(days=30)
 BATCH = 1_000
 
 
 def purge() -> int:
     """Deletes links, letters, recoveries and known browsers that expired 90 days ago, changes of phone or
-    address asked 90 days ago and not waiting to serve, jobs asked 90 days ago and their files; how many."""
+    address asked 90 days ago and not waiting to serve, jobs asked 90 days ago and their files, drafts of
+    demandes untouched for 30 days and their documents; how many."""
     before = timezone.now() - KEPT_FOR
     waiting = PhoneChange.objects.waiting().values("pk")
     for made in JobFile.objects.filter(
@@ -34,7 +41,8 @@ def purge() -> int:
         made.file.delete(save=False)
     _files_kept_less()
     return (
-        oldest(OneTimeLink.objects.all(), "expires_at", before)
+        _purge_drafts()
+        + oldest(OneTimeLink.objects.all(), "expires_at", before)
         + oldest(LetterCode.objects.all(), "expires_at", before)
         + oldest(Recovery.objects.all(), "expires_at", before)
         + oldest(KnownBrowser.objects.all(), "expires_at", before, moves=True)
@@ -55,6 +63,25 @@ def _files_kept_less() -> None:
             for made in over.iterator():
                 made.file.delete(save=False)
                 made.delete()
+
+
+def _purge_drafts() -> int:
+    """How many. One whose member comes back at this instant is left, with its documents."""
+    before, purged = timezone.now() - DRAFTS_KEPT_FOR, 0
+    drafts = Demande.objects.filter(state=State.DRAFT, touched_at__lt=before)
+    while batch := list(drafts.order_by("touched_at").values_list("pk", flat=True)[:BATCH]):
+        for pk in batch:
+            with transaction.atomic():
+                if not drafts.filter(pk=pk).hold():
+                    continue
+                rows = DemandeDocument.objects.filter(demande=pk)
+                places = list(rows.values_list("file", flat=True))
+                rows.delete()
+                Demande.objects.filter(pk=pk).delete()
+            for place in places:
+                default_storage.delete(place)
+            purged += 1
+    return purged
 
 
 def oldest(rows: QuerySet, day: str, before: datetime, *, moves: bool = False) -> int:

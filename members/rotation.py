@@ -5,13 +5,15 @@ from collections.abc import Callable
 from django.db import transaction
 
 from members import sealing
-from members.models import BankAccount
+from members.models import BankAccount, Joining
 from members.models.member import NIR_PURPOSE, Person
 
 BATCH = 500
 
 
-def reseal(model: type[Person], on_progress: Callable[[str], object] = lambda line: None) -> int:
+def reseal(
+    model: type[Person | Joining], on_progress: Callable[[str], object] = lambda line: None
+) -> int:
     """Seals again each NIR of `model` that is not under the first key; how many.
 
     Idempotent and resumable: one short transaction per batch, and a row already under the first key is

@@ -30,7 +30,7 @@ class Rule:
     """`allowed` hits in `window` seconds, both a figure or the name of a limit. Then no more until the
     window ends or, when `doubling`, a wait of WAIT_FIRST seconds that doubles with each further hit up to
     WAIT_LONGEST; each failure from the limit on starts the window anew, what is given back does not.
-    `counts`: what was done too often, « tries », « texts » or « links »."""
+    `counts`: what was done too often, « tries », « texts »… (views/signin.wait_message)."""
 
     name: str
     allowed: str | int
@@ -90,6 +90,10 @@ ATTESTATIONS = Rule(
     doubling=True,
     alarm=True,
 )
+# What a signed-in member hands in
+DEMANDES_MEMBER = Rule("demandes.member", "DEMANDES_PER_DAY", 86_400, counts="demandes")
+DEMANDE_MESSAGES = Rule("demandes.messages", "DEMANDE_MESSAGES_PER_HOUR", 3600, counts="messages")
+DOCUMENTS_MEMBER = Rule("documents.member", "DOCUMENTS_PER_HOUR", 3600, counts="documents")
 
 
 @dataclass(frozen=True)

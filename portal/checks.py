@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.management.base import SystemCheckError
 from django.utils.module_loading import import_string
 
-from members.limits import RANGES
+from members.limits import LARGEST, RANGES
 
 TAG = "portal"
 DEMONSTRATION_BACKENDS = (
@@ -156,6 +156,13 @@ def clamd_has_an_address(app_configs, **kwargs):
     return [
         checks.Error("CLAMD_ADDRESS must be host:port, or the path of a socket.", id="portal.E011")
     ]
+
+
+@checks.register(TAG)
+def two_people_above_an_amount(app_configs, **kwargs):
+    if 0 <= settings.REQUESTS_TWO_PEOPLE_CENTS <= LARGEST:
+        return []
+    return [checks.Error("REQUESTS_TWO_PEOPLE_CENTS must be 0 or more cents.", id="portal.E012")]
 
 
 @checks.register(TAG)

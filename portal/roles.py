@@ -29,6 +29,9 @@ _SUPPORT = [
     *_may("reveal", "members", "nir"),
     *_may("view", "incidents", *INCIDENT, "noticeversion", "acknowledgement", "reach"),
     *_may("view", "incidents", "attestation"),
+    *_may("view", "members", "demande", "demandedocument", "cannedanswer"),
+    "members.handle_demande",
+    "members.pay_demande",
     "members.unlock_account",
     "members.end_sessions",
     "members.start_recovery",
@@ -39,7 +42,14 @@ _SUPPORT = [
 
 ROLES = {
     SUPPORT: _SUPPORT,
-    LEAD: [*_SUPPORT, "members.block_account"],
+    LEAD: [
+        *_SUPPORT,
+        "members.block_account",
+        "members.assign_demande",
+        *_may("add", "members", "cannedanswer"),
+        *_may("change", "members", "cannedanswer"),
+        *_may("delete", "members", "cannedanswer"),
+    ],
     LETTERS: [
         *_may("view", "members", "member", "lettercode"),
         *_may("print", "members", "letters"),

@@ -267,6 +267,8 @@ STORAGES = {
 MEDIA_ROOT = env.text("FILES_ROOT", str(BASE_DIR / "data" / "files"))
 CLAMD_ADDRESS = env.text("CLAMD_ADDRESS")  # scans what members hand in (members/documents.py)
 FEED_FOLDER = env.text("FEED_FOLDER", str(BASE_DIR / "portal" / "demo" / "feed") if DEMO else "")
+# Above so many cents, two agents grant a reimbursement that a member asked for (docs/requests.md)
+REQUESTS_TWO_PEOPLE_CENTS = env.integer("REQUESTS_TWO_PEOPLE_CENTS", 50_000)
 WHITENOISE_USE_FINDERS = DEMO
 WHITENOISE_AUTOREFRESH = False
 

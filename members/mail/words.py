@@ -44,6 +44,7 @@ SUBJECTS = {
     "staff_email_changed": _("L'adresse e-mail de votre compte a changé"),
     "email_replaced": _("L'adresse e-mail de votre dossier a changé"),
     "version_held_back": _("Une version programmée n'a pas paru"),
+    "demande_moved": _("Votre demande a avancé"),
     "incident": _("Un incident vous concerne : connectez-vous à votre espace"),
 }
 

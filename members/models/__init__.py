@@ -6,6 +6,14 @@ from members.models.challenge import Challenge
 from members.models.contact import EmailChange, PhoneChange
 from members.models.contract import Adhesion, Contract, Employer
 from members.models.decompte import Decompte, DecompteLine
+from members.models.demande import (
+    CannedAnswer,
+    Demande,
+    DemandeDocument,
+    DemandeEvent,
+    DemandeMessage,
+)
+from members.models.demande_detail import Care, Correction, Joining, Leaving
 from members.models.device import SmsDevice
 from members.models.enrolment import StaffEnrolment
 from members.models.feed import FeedImport
@@ -31,15 +39,22 @@ __all__ = [
     "AuditLink",
     "AyantDroit",
     "BankAccount",
+    "CannedAnswer",
     "Card",
     "CardDomain",
+    "Care",
     "CareDomain",
     "Challenge",
     "Contract",
+    "Correction",
     "DayFigures",
     "Decompte",
     "DecompteLine",
     "Delegation",
+    "Demande",
+    "DemandeDocument",
+    "DemandeEvent",
+    "DemandeMessage",
     "EmailChange",
     "Employer",
     "FeedImport",
@@ -47,7 +62,9 @@ __all__ = [
     "Holding",
     "Job",
     "JobFile",
+    "Joining",
     "KnownBrowser",
+    "Leaving",
     "LetterCode",
     "Mail",
     "MailRefusal",

@@ -15,6 +15,7 @@ def home(request):
         "covers": [one for one in covers if one.is_current],
         "people": cover.people(request.member, covers),
         "payments": reimbursements.latest(request.member, acts=not request.viewer),
+        "is_awaited": any(one.is_awaited for one in covers),
         "passkey_offered": is_offered(request),
     }
     return render(request, "members/home.html", context)

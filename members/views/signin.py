@@ -287,6 +287,9 @@ def wait_message(refusal: Throttled) -> str:
             "Nous ne pouvons pas vous envoyer de code tout de suite. Réessayez %(from_hour)s."
         ),
         "links": _("Trop de liens demandés. Réessayez %(from_hour)s."),
+        "demandes": _("Vous avez déposé beaucoup de demandes. Réessayez %(from_hour)s."),
+        "messages": _("Vous avez écrit beaucoup de messages. Réessayez %(from_hour)s."),
+        "documents": _("Vous avez envoyé beaucoup de documents. Réessayez %(from_hour)s."),
     }
     return sentences[refusal.counts] % {"from_hour": from_hour(refusal.until)}
 

@@ -1,15 +1,27 @@
 """The small cast of these tests: Claire signs in, Hugo supports, and doors stay shut to the others."""
 
 import itertools
+import threading
 from datetime import date
 
 import pytest
+from django.db import connection
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import tasks
 from members.mail import delivery as mail_delivery
 from members.mail.memory import outbox as mailbox
-from members.models import Adhesion, Contract, Employer, Member, Plan, SmsDevice, User
+from members.models import (
+    Adhesion,
+    AyantDroit,
+    CareDomain,
+    Contract,
+    Employer,
+    Member,
+    Plan,
+    SmsDevice,
+    User,
+)
 from members.models.contract import ContractKind
 from members.sms import delivery, memory
 
@@ -74,6 +86,58 @@ def contract(db):
 @pytest.fixture
 def covered(claire, contract):
     return Adhesion.objects.create(member=claire, contract=contract, start=date(2019, 1, 1))
+
+
+@pytest.fixture
+def private_files(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def glasses(db):
+    return CareDomain.objects.create(code="OPTI", label="Optique")
+
+
+@pytest.fixture
+def lea(claire):
+    """Her daughter, covered since she was born."""
+    return AyantDroit.objects.create(
+        member=claire,
+        reference="01",
+        link="enfant",
+        birth_name="Vasseur",
+        first_names="Léa",
+        birth_date=date(2021, 5, 4),
+        start=date(2021, 5, 4),
+        nir_absence="en_attente",
+    )
+
+
+@pytest.fixture
+def together():
+    """`together(first, second)` calls them at the same instant, each in a thread and a connection of its
+    own; the name of the error that each raised, or "". For tests with a transaction of their own."""
+
+    def run(*acts) -> list[str]:
+        ready, raised = threading.Barrier(len(acts)), [""] * len(acts)
+
+        def act(number):
+            try:
+                ready.wait(10)
+                acts[number]()
+            except Exception as error:
+                raised[number] = type(error).__name__
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=act, args=[number]) for number in range(len(acts))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        return raised
+
+    return run
 
 
 @pytest.fixture(autouse=True)

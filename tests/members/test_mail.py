@@ -36,6 +36,7 @@ FACTS = {
     "by": "Odile Kermarrec",
     "account": "FR76 •••• •••• 0189",
     "days": 7,
+    "asked": "3 mars 2026",
 }
 
 

@@ -13,7 +13,18 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from incidents import banners
 from incidents.models import Claim, NoticeVersion
-from members.models import Adhesion, AyantDroit, Delegation, Member, User
+from members.demandes import asked
+from members.models import (
+    Adhesion,
+    AyantDroit,
+    CannedAnswer,
+    Delegation,
+    Demande,
+    DemandeEvent,
+    DemandeMessage,
+    Member,
+    User,
+)
 from portal import roles
 from portal.demo import people
 
@@ -28,6 +39,7 @@ def demo(*arguments):
 
 def rows():
     models = (Member, AyantDroit, Adhesion, Delegation, User, TOTPDevice, Claim, NoticeVersion)
+    models += (CannedAnswer, Demande, DemandeEvent, DemandeMessage)
     return {model.__name__: model.objects.count() for model in models}
 
 
@@ -53,6 +65,15 @@ def test_every_row_is_valid():
     for model in (Member, AyantDroit, Adhesion, Delegation, User):
         for row in model.objects.all():
             row.full_clean()
+
+
+def test_what_was_asked_is_whole_and_stands_at_several_steps():
+    demo()
+    for one in Demande.objects.all():
+        assert asked.facts(one)
+        assert asked.is_whole(one)
+        assert one.events.last().state == one.state
+    assert Demande.objects.values("state").distinct().count() == 3
 
 
 def test_every_nir_is_valid_and_none_is_readable_in_the_database():

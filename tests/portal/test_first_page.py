@@ -94,6 +94,7 @@ def test_it_costs_the_same_whatever_happened(
 ):
     browser = as_staff(cast.support)
     page_of(browser)
-    # session with account · device · rights (2) · live incidents · last filling · days · recent acts
-    with django_assert_max_num_queries(8):
+    # session with account · device · rights (2) · live incidents · last filling · days · recent acts ·
+    # demandes
+    with django_assert_max_num_queries(9):
         page_of(browser)

@@ -19,6 +19,13 @@ MATRIX = {
     "members.block_account": {roles.LEAD},
     "members.view_decompte": {roles.SUPPORT, roles.LEAD},
     "members.view_card": {roles.SUPPORT, roles.LEAD},
+    "members.view_demande": {roles.SUPPORT, roles.LEAD},
+    "members.view_demandedocument": {roles.SUPPORT, roles.LEAD},
+    "members.handle_demande": {roles.SUPPORT, roles.LEAD},
+    "members.pay_demande": {roles.SUPPORT, roles.LEAD},
+    "members.assign_demande": {roles.LEAD},
+    "members.view_cannedanswer": {roles.SUPPORT, roles.LEAD},
+    "members.change_cannedanswer": {roles.LEAD},
     "members.change_plan": set(),
     "members.view_auditevent": {
         roles.SUPPORT,

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from incidents import notices
 from members.models import Card
+from portal.demo import demandes
 from tests.cast import *  # noqa: F403
 
 LINK = re.compile(r"<a\b[^>]*\shref=\"([^\"]+)\"")
@@ -33,6 +34,7 @@ def desk(cast, february_2024):
         valid_until=date(2024, 12, 31),
         content={},
     )
+    demandes.load(cast.support)
     return february_2024
 
 
@@ -44,6 +46,7 @@ def starts(cast, incident):
     yield f"/admin/members/ayantdroit/?q={cast.antoine.number}"
     yield f"/admin/members/user/?q={cast.antoine.user.identifiant}"
     yield f"/admin/members/smsdevice/?q={cast.antoine.number}"
+    yield "/admin/members/demande/"
     yield f"/admin/members/decompte/?q={cast.antoine.number}"
     yield f"/admin/members/card/?q={cast.antoine.number}"
     yield f"/admin/incidents/acknowledgement/?q={cast.antoine.number}"

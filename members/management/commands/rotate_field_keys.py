@@ -1,6 +1,6 @@
 from django.core.management.base import BaseCommand
 
-from members.models import AyantDroit, BankAccount, Member
+from members.models import AyantDroit, BankAccount, Joining, Member
 from members.rotation import reseal, reseal_accounts
 
 
@@ -11,7 +11,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options):
-        for model in (Member, AyantDroit):
+        for model in (Member, AyantDroit, Joining):
             count = reseal(model, on_progress=self.stdout.write)
             self.stdout.write(f"{model._meta.verbose_name_plural}: {count} sealed again.")
         count = reseal_accounts(on_progress=self.stdout.write)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from incidents import reach
 from members.models import User
-from portal.demo import incident, people
+from portal.demo import demandes, incident, people
 
 
 class Command(BaseCommand):
@@ -29,6 +29,7 @@ class Command(BaseCommand):
                 approver=User.objects.get(identifiant="approbateur"),
             )
             reach.fill(loaded)
+            demandes.load(User.objects.get(identifiant="support"))
         if options["json"]:
             told = {"incident": loaded.reference, "accounts": [asdict(one) for one in accounts]}
             self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))

@@ -1,0 +1,1 @@
+"""What a member asks and staff decide, from a draft to its end. (docs/requests.md)"""
