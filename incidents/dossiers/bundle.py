@@ -48,6 +48,7 @@ OF_PERSONS = (
     "incident.acknowledged",
     "incident.audience_searched",
     "incident.previewed",
+    "incident.reach_searched",
     "incident.reachable_again",
     "incident.script_read",
     "incident.unreachable",

@@ -202,7 +202,8 @@ def test_the_job_keeps_a_file_its_digest_and_an_event_whatever_its_turns(
     event = AuditEvent.objects.get(action="incident.bundle_made")
     assert event.details["sha256"] == made.sha256
     path = tmp_path / "b.zip"
-    path.write_bytes(made.file.read())
+    with made.file:
+        path.write_bytes(made.file.read())
     assert bundle_check.check(path).sha256 == made.sha256
     assert bundle_check.check(path).breach is None
 
