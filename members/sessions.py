@@ -50,19 +50,25 @@ class SessionStore(SessionBase):
         self.is_asleep = self.row.expires_at <= now
         touch_after = timedelta(seconds=limit("SESSION_TOUCH"))
         if self.row.user_id and not self.is_asleep and now - self.row.seen_at > touch_after:
-            self._touch(data)
+            try:
+                self._touch(data)
+            except UpdateError:
+                self.row = self._session_key = None
+                return {}
         return data
 
     def touch(self) -> int:
-        """Notes that somebody is there, now; seconds until the session falls asleep."""
+        """Notes that somebody is there, now; seconds until the session falls asleep. Raises UpdateError
+        when it ended meanwhile."""
         return self._touch(self._get_session())
 
     def _touch(self, data: dict) -> int:
         now = timezone.now()
-        self.row.seen_at = now
-        self.row.expires_at = _expiry(data, now, self.row.started_at)
-        self.row.save(update_fields=["seen_at", "expires_at"])
-        return int((self.row.expires_at - now).total_seconds())
+        expires_at = _expiry(data, now, self.row.started_at)
+        if not Session.objects.filter(pk=self.row.pk).update(seen_at=now, expires_at=expires_at):
+            raise UpdateError  # ended since it was read
+        self.row.seen_at, self.row.expires_at = now, expires_at
+        return int((expires_at - now).total_seconds())
 
     def wake(self) -> None:
         """After the idle end, its holder showed his password: the session goes on, under a new key."""
@@ -118,6 +124,9 @@ class SessionStore(SessionBase):
 
     def flush(self):
         super().flush()
+        # what follows is another session: neither as old as this one, nor asleep
+        self.row = self._replaces = None
+        self.is_asleep = False
         self._ended = True
 
     def is_empty(self):

@@ -1,6 +1,8 @@
 """A member's sessions and known browsers, seen and ended; and the session of this page, kept awake."""
 
 from django.contrib import messages
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -65,4 +67,7 @@ def _act(request) -> None:
 @require_POST
 def extend(request):
     """Its holder is still there: the session stays awake. For the staff's pages too."""
-    return JsonResponse({"seconds": request.session.touch()})
+    try:
+        return JsonResponse({"seconds": request.session.touch()})
+    except UpdateError:  # ended in this very instant
+        raise SessionInterrupted from None

@@ -2,12 +2,16 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib import auth
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import sessions
-from members.models import AuditEvent, Session, SmsMessage
+from members import sessions, signin
+from members.models import AuditEvent, Session, SmsMessage, User
 from tests.members.conftest import PASSWORD, make_member
+from tests.members.steps import signs_in, type_password
 from tests.signing import sign_in
 
 HOME, PAGE = "/espace/", "/espace/securite/sessions/"
@@ -198,6 +202,52 @@ def test_staying_connected_counts_from_now(clock, browser):
     assert browser.post("/session/prolonger/").json() == {"seconds": 900}
     clock.shift(800)
     assert is_in(browser)
+
+
+@pytest.mark.parametrize("identifiant", ["claire", "denis"])
+def test_both_steps_over_a_sleeping_session_open_a_new_one(
+    clock, asleep, identifiant, django_capture_on_commit_callbacks
+):
+    make_member("denis", nir="178067512345644", phone="+33612345679")
+    clock.shift(3600)
+    opened = signs_in(asleep, django_capture_on_commit_callbacks, identifiant)
+    assert opened.status_code == 302
+    assert is_in(asleep)
+    row = Session.objects.get(user__identifiant=identifiant)
+    assert row.started_at == timezone.now(), "its age counts from this sign-in"
+
+
+def test_a_colleague_types_his_password_over_his_sleeping_session(clock, client, hugo):
+    sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
+    clock.shift(1801)
+    assert type_password(client, "hugo")["Location"] == "/connexion/code/"
+
+
+def test_a_sign_in_over_the_session_of_another_does_not_inherit_its_age(clock, browser):
+    hugo = User.objects.create(identifiant="hugo", is_staff=True)
+    clock.shift(600)
+    request = HttpRequest()
+    request.session = sessions.SessionStore(browser.cookies["session"].value)
+    auth.login(request, hugo, backend=signin.BACKEND)
+    request.session.save()
+    assert Session.objects.get(user=hugo).started_at == timezone.now()
+
+
+@pytest.mark.parametrize(("path", "status"), [(HOME, 302), ("/session/prolonger/", 400)])
+def test_a_session_ended_while_it_is_noted_as_used_is_over_and_no_error(
+    clock, browser, monkeypatch, path, status
+):
+    clock.shift(61 if path == HOME else 1)
+    noted = sessions.SessionStore._touch
+
+    def ended_first(self, data):
+        Session.objects.all().delete()
+        return noted(self, data)
+
+    monkeypatch.setattr(sessions.SessionStore, "_touch", ended_first)
+    page = browser.get(path) if path == HOME else browser.post(path)
+    assert page.status_code == status
+    assert not Session.objects.filter(user__isnull=False).exists()
 
 
 # Seen and ended by their owner
