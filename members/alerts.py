@@ -18,6 +18,7 @@ TEXTED = {
     "phone_change_asked": "phone_change_asked",
     "phone_changed": "phone_changed",
     "email_changed": "email_changed",
+    "email_taken_back": "email_changed",
     "bank_change_asked": "bank_change_asked",
     "bank_changed": "bank_changed",
     "recovery_started": "recovery_started",
@@ -30,6 +31,7 @@ WITHOUT_NOT_ME = {
     "already_open",
     "confirm_email",
     "change_cancelled",
+    "email_taken_back",  # to whom it may be taken from: such a link would give it back
     "blocked",
     "email_replaced",
     "trail_anchor",

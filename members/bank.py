@@ -100,17 +100,19 @@ def _end_serving(member: Member) -> None:
 
 
 def restore(user: User, since: datetime) -> bool:
-    """« Ce n'est pas moi »: what waits is cancelled, what began to serve after `since` ends, True if so, and
-    the account that served before it serves again. In the caller's transaction."""
-    own = BankAccount.objects.filter(member__user=user)
-    own.open().update(cancelled_at=timezone.now())
-    if not own.serving().filter(applied_at__gt=since).exists():
+    """« Ce n'est pas moi »: what began to serve after `since` ends, True if so, and never comes back; the
+    account that served before it serves again. In the caller's transaction."""
+    own = BankAccount.objects.filter(member__in=Member.objects.filter(user=user))
+    lately = own.filter(applied_at__gt=since, restores__isnull=True)
+    if not lately.serving().exists():
         return False
-    before = own.filter(applied_at__lte=since).order_by("-applied_at").first()
+    before = own.filter(applied_at__lte=since, disowned_at__isnull=True)
+    before = before.order_by("-applied_at").first()
+    now = timezone.now()
     _end_serving(user.member)
+    lately.filter(disowned_at__isnull=True).update(disowned_at=now)
     if before is None:
         return True
-    now = timezone.now()
     again = BankAccount.objects.create(
         member=before.member,
         holder=before.holder,
@@ -121,6 +123,7 @@ def restore(user: User, since: datetime) -> bool:
         confirmed_at=now,
         serves_from=now,
         applied_at=now,
+        restores=before,
     )
     _record("bank.restored", again, None)
     return True

@@ -5,7 +5,7 @@ got that far is seen and stopped before he gains anything. (signin.md §2; decis
 docs/decisions/0022-contacts-and-recovery.md)
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,7 +14,7 @@ from members import alerts, audit, confirmation, delayed, emails, links, phones,
 from members.addresses import client_address, counted_address
 from members.days import day, hour
 from members.limits import limit
-from members.models import EmailChange, Member, OneTimeLink, PhoneChange, SmsDevice, User
+from members.models import EmailChange, Mail, Member, OneTimeLink, PhoneChange, SmsDevice, User
 from members.models.challenge import Purpose
 from members.models.contact import Proof
 from members.models.link import LinkPurpose
@@ -179,6 +179,26 @@ def _apply(change: PhoneChange) -> bool:
     return True
 
 
+def restore_phone(user: User, since: datetime) -> bool:
+    """« Ce n'est pas moi »: the phone of before the changes that began to serve after `since` serves
+    again, True if so; one that was written otherwise since stays. In the caller's transaction."""
+    present = before = user.phone
+    lately = PhoneChange.objects.filter(user=user, applied_at__gt=since).order_by("-applied_at")
+    for change in lately:
+        if change.new_phone != before:
+            break
+        before, first = change.old_phone, change
+    if before == present:
+        return False
+    if not Member.objects.filter(user=user, phone=present).update(phone=before):
+        return False
+    user.member.phone = before
+    SmsDevice.objects.filter(user=user).update(flagged_at=None, flag="")
+    first.user = user
+    _record("phone.restored", first, None)
+    return True
+
+
 def _record(action: str, change: PhoneChange, request, **details) -> None:
     audit.record(
         action, user=change.user, request=request, phone=phones.masked(change.new_phone), **details
@@ -245,7 +265,8 @@ def confirm_email(link: OneTimeLink, *, request) -> None:
 def cancel_email(change: EmailChange, *, request, link: OneTimeLink | None = None) -> bool:
     """Gives `change` up; by a link, also once it was done: the old address serves again. True if so.
 
-    What was asked after it is taken back too. Raises ChangeOver or links.DeadLink.
+    What was asked after it is taken back too, and the other address is told. Raises ChangeOver or
+    links.DeadLink.
     """
     if link:
         links.use(link)
@@ -257,11 +278,7 @@ def cancel_email(change: EmailChange, *, request, link: OneTimeLink | None = Non
         raise ChangeOver  # done meanwhile: only the old address may take it back
     user = change.user
     if restores:
-        later = EmailChange.objects.filter(user=user, asked_at__gt=change.asked_at)
-        later.filter(cancelled_at__isnull=True).update(cancelled_at=timezone.now())
-        Member.objects.filter(user=user).update(email=change.old_email)
-        user.member.email = change.old_email
-        links.end_not_me(user, since=change.confirmed_at, but_to=change.old_email)
+        _take_back(change)
     audit.record(
         "email.change_cancelled",
         user=user,
@@ -271,6 +288,36 @@ def cancel_email(change: EmailChange, *, request, link: OneTimeLink | None = Non
     )
     alerts.tell(user, "change_cancelled", request=request, restored=restores)
     return restores
+
+
+def restore_email(user: User, since: datetime, *, pressed: OneTimeLink) -> None:
+    """« Ce n'est pas moi »: the address that `pressed` was sent to serves again. Changes of before it
+    served stay, for the older address to take back. Where we do not know it, the first address that was
+    left after `since` serves. In the caller's transaction."""
+    done = EmailChange.objects.filter(user=user, cancelled_at__isnull=True, confirmed_at__gt=since)
+    done = done.exclude(old_email="").order_by("confirmed_at")
+    sent_to = Mail.objects.filter(not_me=pressed).values_list("to", flat=True).first()
+    first = done.filter(old_email=sent_to).first()
+    if first is None and sent_to != user.mail_address:
+        first = done.first()
+    if first:
+        first.user = user
+        _take_back(first, text=False)
+
+
+def _take_back(change: EmailChange, *, text: bool = True) -> None:
+    """The address of before `change` serves again. What came after is cancelled, links in other mailboxes
+    end, and these are told: who takes back is not always who should."""
+    user = change.user
+    served = user.member.email
+    since = EmailChange.objects.filter(user=user, asked_at__gte=change.asked_at)
+    since.filter(cancelled_at__isnull=True).update(cancelled_at=timezone.now())
+    Member.objects.filter(user=user).update(email=change.old_email)
+    user.member.email = change.old_email
+    links.end_not_me(user, since=change.confirmed_at, but_to=change.old_email)
+    alerts.tell(user, "email_taken_back", to=change.new_email, text=text)
+    if served not in (change.new_email, change.old_email):
+        alerts.tell(user, "email_taken_back", to=served, text=False)
 
 
 @transaction.atomic

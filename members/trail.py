@@ -41,6 +41,7 @@ LABELS = {
     "phone.change_confirmed": _("Nouveau téléphone confirmé"),
     "phone.change_cancelled": _("Changement de téléphone annulé"),
     "phone.changed": _("Téléphone changé"),
+    "phone.restored": _("Téléphone d'avant rétabli"),
     "email.change_requested": _("Changement d'adresse e-mail demandé"),
     "email.change_cancelled": _("Changement d'adresse e-mail annulé"),
     "email.changed": _("Adresse e-mail changée"),

@@ -25,6 +25,7 @@ SUBJECTS = {
     "password_changed": _("Votre mot de passe a changé"),
     "email_change_asked": _("Votre adresse e-mail va changer"),
     "email_changed": _("Votre adresse e-mail a changé"),
+    "email_taken_back": _("Votre ancienne adresse e-mail sert à nouveau"),
     "phone_change_asked": _("Votre téléphone de connexion va changer"),
     "phone_changed": _("Votre téléphone de connexion a changé"),
     "bank_change_asked": _("Votre compte bancaire va changer"),

@@ -30,6 +30,10 @@ class BankAccount(DelayedChange):
     iban_start = models.CharField(_("pays et clé"), max_length=4, editable=False)
     iban_end = models.CharField(_("quatre derniers signes"), max_length=4, editable=False)
     ended_at = models.DateTimeField(_("remplacé le"), null=True)
+    disowned_at = models.DateTimeField(_("renié le"), null=True)  # by « ce n'est pas moi »
+    restores = models.ForeignKey(  # which earlier account it is again, since then
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("rétablit")
+    )
 
     objects = BankAccountQuerySet.as_manager()
 
@@ -48,6 +52,10 @@ class BankAccount(DelayedChange):
             models.CheckConstraint(
                 condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("applied_at")),
                 name="bankaccount_ends_after_it_served",
+            ),
+            models.CheckConstraint(
+                condition=Q(disowned_at__isnull=True) | Q(ended_at__isnull=False),
+                name="bankaccount_disowned_has_ended",
             ),
             models.CheckConstraint(
                 condition=Q(

@@ -15,8 +15,9 @@ def not_me(request, token):
     try:
         link = links.find(token, LinkPurpose.NOT_ME)
         if request.method == "POST":
-            protection.protect(link, request=request)
-            return render(request, "members/links/protected.html", {"account": link.user})
+            phone_restored = protection.protect(link, request=request)
+            context = {"account": link.user, "phone_restored": phone_restored}
+            return render(request, "members/links/protected.html", context)
     except links.DeadLink:
         return dead(request)
     return render(request, "members/links/not_me.html", {"account": link.user})

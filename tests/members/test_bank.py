@@ -254,6 +254,38 @@ def test_not_me_gives_back_the_account_that_served_before_and_says_so(claire, sa
     assert "Vérifiez celui de votre espace" in mailbox[-1].body
 
 
+def test_said_again_days_later_it_does_not_bring_the_thief_back(claire, says_not_me):
+    now = timezone.now()
+    good = an_account(claire, OTHER, served=now - timedelta(days=400))
+    BankAccount.objects.filter(pk=good.pk).update(ended_at=now - timedelta(days=6))
+    first = an_account(claire, "GB33BUKB20201555555555", served=now - timedelta(days=6))
+    BankAccount.objects.filter(pk=first.pk).update(ended_at=now - timedelta(days=5))
+    an_account(claire, served=now - timedelta(days=5))
+    says_not_me()
+    again = bank.serving(claire)
+    assert (again.iban, again.restores) == (OTHER, good)
+    for days in (3, 12):
+        with time_machine.travel(now + timedelta(days=days)):
+            says_not_me()
+            assert bank.serving(claire) == again
+            assert "compte bancaire" not in mailbox[-1].body
+    assert BankAccount.objects.filter(disowned_at__isnull=False).count() == 2
+
+
+def test_a_second_thief_leaves_the_account_that_was_given_back(claire, says_not_me):
+    now = timezone.now()
+    good = an_account(claire, OTHER, served=now - timedelta(days=400))
+    BankAccount.objects.filter(pk=good.pk).update(ended_at=now - timedelta(days=5))
+    an_account(claire, served=now - timedelta(days=5))
+    says_not_me()
+    given_back = bank.serving(claire)
+    with time_machine.travel(now + timedelta(days=3)):
+        BankAccount.objects.filter(pk=given_back.pk).update(ended_at=timezone.now())
+        an_account(claire, "GB33BUKB20201555555555", served=timezone.now())
+        says_not_me()
+        assert bank.serving(claire).iban == OTHER
+
+
 def test_not_me_ends_a_first_account_of_these_days(claire, says_not_me):
     an_account(claire, served=timezone.now() - timedelta(days=1))
     says_not_me()
@@ -270,7 +302,7 @@ def test_not_me_leaves_an_account_that_served_for_long(claire, says_not_me):
 @pytest.fixture
 def says_not_me(claire, django_capture_on_commit_callbacks):
     def pressed():
-        link = links.make(claire.user, LinkPurpose.NOT_ME)
+        link = links.make(User.objects.get(pk=claire.user.pk), LinkPurpose.NOT_ME)
         with django_capture_on_commit_callbacks(execute=True):
             protection.protect(link, request=None)
 

@@ -12,6 +12,7 @@ from members.models import (
     AuditEvent,
     EmailChange,
     KnownBrowser,
+    Member,
     Passkey,
     PhoneChange,
     Session,
@@ -20,7 +21,9 @@ from members.models import (
 from members.models.link import LinkPurpose
 from members.sms import memory
 from tests.members.conftest import PASSWORD
-from tests.members.steps import link_in_mail, signs_in
+from tests.members.steps import link_in_mail, said, signs_in
+
+HERS, THIEF = "neuve@exemple.invalid", "voleur@exemple.invalid"
 
 
 @pytest.fixture
@@ -130,6 +133,131 @@ def test_a_link_in_the_mailbox_of_a_thief_ends_when_the_address_is_taken_back(
     assert client.post(his).status_code == 410
     if way == "change taken back":
         assert client.post(hers).status_code == 200, "her own link still protects her"
+
+
+@pytest.fixture
+def changes(claire, django_capture_on_commit_callbacks):
+    """`changes(old, new)`: the link sent to `new` was followed."""
+
+    def follow(old, new):
+        user = User.objects.get(pk=claire.user.pk)
+        change = EmailChange.objects.create(user=user, old_email=old, new_email=new)
+        link = links.make(user, LinkPurpose.CONFIRM_EMAIL, email_change=change)
+        with django_capture_on_commit_callbacks(execute=True):
+            contacts.confirm_email(link, request=None)
+        return change
+
+    return follow
+
+
+@pytest.fixture
+def presses(client, django_capture_on_commit_callbacks):
+    def press(path):
+        with django_capture_on_commit_callbacks(execute=True):
+            return client.post(path)
+
+    return press
+
+
+def test_the_address_that_the_link_was_sent_to_serves_again_where_there_was_none_at_first(
+    claire, changes, presses
+):
+    Member.objects.filter(pk=claire.pk).update(email="")
+    first = changes("", HERS)
+    changes(HERS, THIEF)
+    assert outbox[-1].to == HERS
+    presses(link_in_mail("alerte"))
+    claire.refresh_from_db()
+    assert claire.email == HERS
+    assert (outbox[-1].to, outbox[-1].subject) == (HERS, "Votre espace est protégé")
+    first.refresh_from_db()
+    assert not first.cancelled_at, "her own change was not taken back"
+
+
+def test_her_own_change_of_these_days_stays_and_the_older_address_may_still_take_it_back(
+    claire, changes, presses, django_capture_on_commit_callbacks
+):
+    changes(claire.email, HERS)
+    back = link_in_mail("email/annuler")
+    with django_capture_on_commit_callbacks(execute=True):
+        alerts.tell(User.objects.get(pk=claire.user.pk), "new_browser")
+    presses(link_in_mail("alerte"))
+    assert Member.objects.get(pk=claire.pk).email == HERS
+    assert outbox[-1].to == HERS
+    assert presses(back).status_code == 200
+    assert Member.objects.get(pk=claire.pk).email == claire.email
+
+
+def test_where_we_do_not_know_whom_the_link_went_to_the_first_address_serves_again(claire, changes):
+    Member.objects.filter(pk=claire.pk).update(email="")
+    changes("", HERS)
+    changes(HERS, THIEF)
+    link = links.make(User.objects.get(pk=claire.user.pk), LinkPurpose.NOT_ME)
+    protection.protect(link, request=None)
+    assert Member.objects.get(pk=claire.pk).email == HERS
+
+
+@pytest.mark.parametrize("way", ["alerte", "email/annuler"])
+def test_an_address_that_is_taken_away_is_told_so_without_a_link_to_take_it_again(
+    claire, changes, presses, way
+):
+    changes(claire.email, HERS)
+    memory.outbox.clear()
+    presses(link_in_mail(way))
+    told = [mail for mail in outbox if mail.to == HERS]
+    assert [mail.subject for mail in told] == ["Votre ancienne adresse e-mail sert à nouveau"]
+    assert "http" not in told[0].body
+    words = "espace est protégé" if way == "alerte" else "adresse e-mail de votre espace a changé"
+    assert [words in text.body for text in memory.outbox] == [True]
+
+
+def test_so_is_the_last_of_several(claire, changes, presses):
+    changes(claire.email, HERS)
+    back = link_in_mail("email/annuler")
+    changes(HERS, THIEF)
+    outbox.clear()
+    presses(back)
+    assert {mail.to for mail in outbox} == {claire.email, HERS, THIEF}
+
+
+def moved_phone(member, new, *, old=None, applied):
+    PhoneChange.objects.create(
+        user=member.user,
+        old_phone=old or member.phone,
+        new_phone=new,
+        proof="saved_code",
+        confirmed_at=applied - timedelta(days=3),
+        serves_from=applied,
+        applied_at=applied,
+    )
+    Member.objects.filter(pk=member.pk).update(phone=new)
+    member.user.member.phone = new
+
+
+def test_the_phone_of_a_thief_serves_no_more_and_the_page_and_the_e_mail_say_so(claire, protects):
+    now = timezone.now()
+    moved_phone(claire, "+33612345670", applied=now - timedelta(days=2))
+    moved_phone(claire, "+33612345671", old="+33612345670", applied=now - timedelta(days=1))
+    assert "un code arrive sur votre téléphone d'avant" in said(protects())
+    assert Member.objects.get(pk=claire.pk).phone == "+33612345678"
+    assert "Vos codes arrivent sur celui d'avant" in outbox[-1].body
+    assert memory.outbox[-1].to == "+33612345678"
+    assert AuditEvent.objects.filter(user=claire.user, action="phone.restored").count() == 1
+    protected = links.make(User.objects.get(pk=claire.user.pk), LinkPurpose.NOT_ME)
+    assert not protection.protect(protected, request=None)
+    assert Member.objects.get(pk=claire.pk).phone == "+33612345678"
+
+
+@pytest.mark.parametrize("case", ["served for long", "written otherwise since"])
+def test_a_phone_stays_that_was_not_changed_lately_by_such_a_change(claire, protects, case):
+    long_ago = timezone.now() - timedelta(days=8 if case == "served for long" else 1)
+    moved_phone(claire, "+33612345670", applied=long_ago)
+    if case == "written otherwise since":
+        Member.objects.filter(pk=claire.pk).update(phone="+33612345672")
+    kept = Member.objects.get(pk=claire.pk).phone
+    assert "téléphone d'avant" not in said(protects())
+    assert Member.objects.get(pk=claire.pk).phone == kept
+    assert "celui d'avant" not in outbox[-1].body
 
 
 def test_the_link_serves_once(protects):
