@@ -49,16 +49,28 @@ def ask(request, iban: str, holder: str) -> BankAccount:
 
 
 def _tell_asked(account: BankAccount, request) -> None:
-    user = account.member.user
     _record("bank.change_requested", account, request)
+    _tell(account, request=request)
+
+
+def _tell(account: BankAccount, **how) -> None:
+    user = account.member.user
     alerts.tell(
         user,
         "bank_change_asked",
-        request=request,
         link=links.make(user, LinkPurpose.CANCEL_BANK, bank_account=account),
         account=account.masked,
         serves_from=f"{day(account.serves_from)} à {hour(account.serves_from)}",
+        **how,
     )
+
+
+def remind(user: User) -> None:
+    """Tells again, by e-mail, of an account that waits, and how to cancel it: who chose a password anew may
+    not have asked for it."""
+    account = BankAccount.objects.waiting().filter(member__user=user).first()
+    if account:
+        _tell(account, text=False)
 
 
 @transaction.atomic

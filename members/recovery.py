@@ -68,13 +68,14 @@ def show_letter_code(request, typed: str) -> None:
 
 
 def show_agents(request) -> None:
-    """Takes the word of two agents. It stands until a new phone is confirmed, or expires.
+    """Takes the word of two agents, who both may still sign in. It stands until a new phone is confirmed,
+    or expires.
 
     Raises signin.PendingLost, throttle.Throttled or NotVouched.
     """
     user = holder(request)
     throttle.failed(_counted(user))  # not given back: each try that passes wakes the old phone
-    vouched = Recovery.objects.open().filter(user=user, approved_by__isnull=False).first()
+    vouched = Recovery.objects.open().vouched().filter(user=user).first()
     if vouched is None:
         raise NotVouched
     with transaction.atomic():
@@ -161,8 +162,8 @@ def check_code(request, code: str) -> PhoneChange:
     agents = request.session[SESSION_KEY]["agents"]
     confirmation.check(request, Purpose.NEW_PHONE, code, phone=change.new_phone)
     with transaction.atomic():
-        if agents and not Recovery.objects.end(Recovery(pk=agents)):
-            raise contacts.ChangeOver  # their word served meanwhile, in another browser
+        if agents and not Recovery.objects.serve(agents):
+            raise contacts.ChangeOver  # their word served meanwhile elsewhere, or counts no more
         contacts.confirm_phone(change, request=request)
     request.session.flush()
     return change

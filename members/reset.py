@@ -9,7 +9,7 @@ address can be changed by a colleague, an arrival is renewed under the eyes of t
 from django.db import transaction
 from django.db.models import OuterRef
 
-from members import alerts, audit, browsers, contacts, links, passwords, sessions, throttle
+from members import alerts, audit, bank, browsers, contacts, links, passwords, sessions, throttle
 from members.addresses import client_address, counted_address
 from members.models import OneTimeLink, User
 from members.models.link import LinkPurpose
@@ -50,6 +50,7 @@ def choose(link: OneTimeLink, password: str, *, request) -> None:
         browsers.forget_all(user)
         audit.record("password.reset", user=user, request=request)
         alerts.tell(user, "password_changed", request=request, **_waiting_phone(user))
+        bank.remind(user)
 
 
 def _waiting_phone(user: User) -> dict:

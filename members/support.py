@@ -9,7 +9,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import alerts, audit, codes, contacts, sessions, signin, throttle
+from members import (
+    alerts,
+    audit,
+    browsers,
+    codes,
+    contacts,
+    protection,
+    sessions,
+    signin,
+    throttle,
+)
 from members.limits import limit
 from members.models import AuditEvent, KnownBrowser, Passkey, Recovery, SmsDevice, User
 
@@ -59,12 +69,14 @@ def _hits_of_passwords(user: User) -> set[throttle.Hit]:
 
 @transaction.atomic
 def block(user: User, *, reason: str, request) -> None:
-    """Suspends the account and ends its sessions. Raises NotPossible when it is suspended already."""
+    """Suspends the account, ends its sessions and gives up what waits to change it: nothing of that comes
+    back with the account. Raises NotPossible when it is suspended already."""
     now = timezone.now()
     if not User.objects.filter(pk=user.pk, suspended_at__isnull=True).update(suspended_at=now):
         raise NotPossible
     user.move_on()
     sessions.end_all(user)
+    protection.end_under_way(user)
     audit.record("account.suspended", user=user, request=request, reason=reason)
 
 
@@ -87,12 +99,22 @@ def end_sessions(user: User, *, reason: str, request) -> int:
 
 @transaction.atomic
 def switch_off_factors(user: User, *, reason: str, request) -> None:
-    """For a lost device: no passkey and no app of `user` opens any more, what they opened ends, and he is
-    told. His password and a text remain. Raises NotPossible when he has neither."""
+    """For a lost device: no passkey and no app of `user` opens any more, every session ends, no browser is
+    known, and he is told. His password and a text remain.
+
+    Raises NotPossible when he has neither key nor app; and without phone on file, where nothing but his
+    mailbox would be left.
+    """
+    if not user.phone:
+        raise NotPossible
     passkeys = Passkey.objects.live().filter(user=user).switch_off()
-    apps, _by_model = TOTPDevice.objects.filter(user=user).delete()
+    devices = TOTPDevice.objects.filter(user=user)
+    apps, _by_model = devices.filter(confirmed=True).delete()
     if not (passkeys or apps):
         raise NotPossible
+    devices.delete()  # begun and never confirmed: it opened nothing
+    sessions.end_all(user)
+    browsers.forget_all(user)
     audit.record(
         "support.factors_switched_off",
         user=user,
@@ -102,13 +124,6 @@ def switch_off_factors(user: User, *, reason: str, request) -> None:
         apps=apps,
     )
     alerts.tell(user, "factor_removed")  # not from where: that would be the agent's desk
-
-
-def has_factors(user: User) -> bool:
-    return (
-        Passkey.objects.live().filter(user=user).exists()
-        or TOTPDevice.objects.filter(user=user).exists()
-    )
 
 
 def start_recovery(user: User, *, reason: str, request) -> Recovery:
@@ -139,7 +154,8 @@ def start_recovery(user: User, *, reason: str, request) -> Recovery:
 @transaction.atomic
 def approve_recovery(recovery: Recovery, *, reason: str, request) -> None:
     """The second agent's word, who checked by himself: the member may name another phone, and that one
-    serves 72 hours later. Raises NotPossible for who started it, or when it ended."""
+    serves 72 hours later. Raises NotPossible for who started it, when it ended, or when who started it
+    may not sign in any more."""
     if not Recovery.objects.approve(recovery, request.user):
         raise NotPossible
     audit.record("support.recovery_approved", user=recovery.user, request=request, reason=reason)

@@ -281,7 +281,7 @@ class MemberAdmin(SupportActs, PersonAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         member = self.get_object(request, object_id)
-        follow = _follow(member.user if member else None)
+        follow = _follow(member.user if member else None, request.user)
         follow["acts"] = self.acts_offered(request, member) if member else []
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **follow}
@@ -307,19 +307,33 @@ class EventLine:
     address: str
 
 
-def _follow(user: User | None) -> dict[str, Any]:
-    """What the page of a member tells of his account, beside his file."""
+def _follow(user: User | None, reader: User) -> dict[str, Any]:
+    """What the page of a member tells `reader` of his account, beside his file: of his texts and of the
+    trail, what he may see elsewhere."""
+    sees = {
+        "texts": reader.has_perm("members.view_smsmessage"),
+        "events": reader.has_perm("members.view_auditevent"),
+    }
     if user is None:
-        return {"account": None, "flag": "", "last_sign_in": None, "texts": [], "events": []}
-    device = SmsDevice.objects.filter(user=user, flagged_at__isnull=False).first()
-    texts = user.texts.order_by("-created_at")[:SHOWN_EVENTS]
-    events = user.audit_events.select_related("actor")[:SHOWN_EVENTS]
-    return {
+        return {"sees": sees, "account": None}
+    told = {
+        "sees": sees,
         "account": user,
         "account_tone": "safe" if user.may_sign_in else "risk",
+    }
+    if sees["texts"]:
+        told |= _texts(user)
+    if sees["events"]:
+        told |= {"last_sign_in": trail.last_sign_in(user), "events": _events(user)}
+    return told
+
+
+def _texts(user: User) -> dict[str, Any]:
+    device = SmsDevice.objects.filter(user=user, flagged_at__isnull=False).first()
+    texts = user.texts.order_by("-created_at")[:SHOWN_EVENTS]
+    return {
         "flag": Problem.words(device.flag) if device else "",
         "flagged_at": device.flagged_at if device else None,
-        "last_sign_in": trail.last_sign_in(user),
         "texts": [
             TextLine(
                 created_at=text.created_at,
@@ -330,16 +344,19 @@ def _follow(user: User | None) -> dict[str, Any]:
             )
             for text in texts
         ],
-        "events": [
-            EventLine(
-                at=event.at,
-                label=trail.label(event.action),
-                by=_author(event),
-                address=event.address,
-            )
-            for event in events
-        ],
     }
+
+
+def _events(user: User) -> list[EventLine]:
+    return [
+        EventLine(
+            at=event.at,
+            label=trail.label(event.action),
+            by=_author(event),
+            address=event.address,
+        )
+        for event in user.audit_events.select_related("actor")[:SHOWN_EVENTS]
+    ]
 
 
 def _author(event: AuditEvent) -> str:

@@ -47,7 +47,10 @@ ACTS = [
         "suspendre",
         "members.block_account",
         _("Suspendre"),
-        _("L'adhérent ne pourra plus se connecter. Ses connexions se ferment."),
+        _(
+            "L'adhérent ne pourra plus se connecter. Ses connexions se ferment. "
+            "Ses changements en attente et la récupération de son téléphone sont annulés."
+        ),
         _("Le compte est suspendu."),
         lambda member, recovery, agent: member.user is not None and member.user.may_sign_in,
         lambda member, recovery, **told: support.block(member.user, **told),
@@ -77,12 +80,13 @@ ACTS = [
         "members.block_account",
         _("Appareil perdu"),
         _(
-            "Ses clés d'accès et son application ne serviront plus, et ce qu'elles ont ouvert se ferme. "
-            "Son mot de passe et le SMS restent. Il est prévenu par e-mail."
+            "Ses clés d'accès et son application ne serviront plus. Toutes ses connexions se ferment, "
+            "et aucun navigateur n'est plus connu. Son mot de passe et le SMS restent. "
+            "Il est prévenu par e-mail."
         ),
         _("Les clés d'accès et l'application sont retirées."),
         lambda member, recovery, agent: (
-            member.user is not None and support.has_factors(member.user)
+            member.user is not None and bool(member.phone) and member.has_own_factor
         ),
         lambda member, recovery, **told: support.switch_off_factors(member.user, **told),
     ),
@@ -110,6 +114,7 @@ ACTS = [
         lambda member, recovery, agent: (
             recovery is not None
             and recovery.approved_by_id is None
+            and recovery.started_by.may_sign_in
             and recovery.started_by_id != agent.pk
         ),
         lambda member, recovery, **told: support.approve_recovery(recovery, **told),

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from members.limits import limit
+from members.models.user import User
 
 
 class RecoveryCodeQuerySet(models.QuerySet):
@@ -123,17 +124,31 @@ class RecoveryQuerySet(models.QuerySet):
     def open(self):
         return self.filter(_STANDING, expires_at__gt=timezone.now())
 
+    def vouched(self):
+        """Confirmed by two agents whose word still counts."""
+        return self.filter(_STANDING, started_by__in=_at_work(), approved_by__in=_at_work())
+
     def approve(self, recovery, by) -> bool:
-        """The second agent's word; False when somebody was faster, or it ended."""
+        """The second agent's word; False when somebody was faster, it ended, or the first agent's word
+        counts no more."""
         return bool(
             self.open()
-            .filter(pk=recovery.pk, approved_by__isnull=True)
+            .filter(pk=recovery.pk, approved_by__isnull=True, started_by__in=_at_work())
             .exclude(started_by=by)
             .update(approved_by=by, approved_at=timezone.now())
         )
 
+    def serve(self, pk: int) -> bool:
+        """Uses the word of two agents up; False when it ended, or counts no more."""
+        return bool(self.vouched().filter(pk=pk).update(ended_at=timezone.now()))
+
     def end(self, recovery) -> bool:
         return bool(self.filter(_STANDING, pk=recovery.pk).update(ended_at=timezone.now()))
+
+
+def _at_work() -> models.QuerySet:
+    """Whose word counts: an agent who was suspended or left may have been somebody else already."""
+    return User.objects.filter(is_active=True, suspended_at__isnull=True)
 
 
 class Recovery(models.Model):

@@ -1,6 +1,7 @@
 """What the first page of the admin shows of the last days."""
 
 from django import template
+from django.utils import timezone
 
 from members import figures
 from members.days import day
@@ -19,7 +20,8 @@ def day_figures(context):
     days = figures.recent() if any(sees.values()) else []
     return {
         "sees": sees,
-        "today": days[-1] if days else None,
+        "last": days[-1] if days else None,
+        "is_today": bool(days) and days[-1].day == timezone.localdate(),
         "signed_in": [(day(one.day), one.signed_in) for one in days],
         "texts": [(day(one.day), one.texts) for one in days],
     }

@@ -28,7 +28,7 @@ from members.models import (
     SmsMessage,
     User,
 )
-from tests.members.steps import link_in_mail, signs_in
+from tests.members.steps import link_in_mail, signs_in, type_password
 from tests.signing import sign_in
 
 NIR = "281091300104217"
@@ -38,7 +38,8 @@ REASON = {"reason": "Contrôle d'un double de dossier signalé par la caisse."}
 @pytest.fixture
 def support(client, hugo):
     """Hugo at work, with the rights to look and to reveal a NIR."""
-    names = ["view_member", "view_ayantdroit", "view_adhesion", "reveal_nir", "view_smsmessage"]
+    names = ["view_member", "view_ayantdroit", "view_adhesion", "reveal_nir"]
+    names += ["view_smsmessage", "view_auditevent"]
     hugo.user_permissions.set(Permission.objects.filter(codename__in=names))
     return sign_in(client, hugo, TOTPDevice.objects.get(user=hugo))
 
@@ -129,6 +130,34 @@ def test_the_top_of_the_page_says_the_state_of_the_account_in_french(page_of, co
         assert code not in text
     User.objects.filter(pk=user.pk).update(suspended_at=datetime(2026, 2, 4, tzinfo=UTC))
     assert "Compte suspendu depuis le 04/02/2026" in page_of()
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (
+            "view_smsmessage",
+            {"Dernier SMS", "SMS envoyés", "téléphone éteint", "numéro inexistant"},
+        ),
+        (
+            "view_auditevent",
+            {"Dernière connexion", "Connexions et actes sensibles", "203.0.113.77"},
+        ),
+    ],
+)
+def test_texts_and_trail_are_for_who_may_see_them(page_of, covered, hugo, right, words):
+    user = covered.member.user
+    type_password(Client(REMOTE_ADDR="203.0.113.77"))
+    SmsMessage.objects.create(
+        user=user, notice="blocked", state="undelivered", problem="handset_off"
+    )
+    SmsDevice.objects.filter(user=user).update(flagged_at=timezone.now(), flag="number_invalid")
+    text = page_of()
+    assert not [one for one in words if one not in text]
+    hugo.user_permissions.remove(Permission.objects.get(codename=right))
+    text = page_of()
+    assert not [one for one in words if one in text]
+    assert "06 •• •• •• 78" in text
 
 
 def test_a_member_without_account_has_a_page_too(support, covered):

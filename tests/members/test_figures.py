@@ -1,15 +1,20 @@
 """The figures of the last days: counted in the background, exact, and of nobody in particular."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import audit, figures
-from members.models import AuditEvent, DayFigures, SmsMessage
+from members.models import AuditEvent, DayFigures, SmsMessage, User
 from members.models.sms import SmsState
 from tests.members.routes import queued_text
+from tests.members.steps import said
+from tests.signing import sign_in
 
 NOON = datetime(2026, 3, 10, 11, tzinfo=UTC)
 
@@ -72,3 +77,21 @@ def test_nothing_in_them_is_of_a_person():
     assert not AuditEvent.objects.exists()  # and counting is no event
     figures.count()
     assert timezone.localdate(figures.recent()[-1].counted_at) == date(2026, 3, 10)
+
+
+def test_the_first_page_of_the_admin_calls_today_what_is_of_today_alone(a_day_in_march):
+    figures.count()
+    assert counted_on(first_page()) == ["Aujourd'hui"] * 2
+    a_day_in_march.shift(timedelta(days=2))
+    assert counted_on(first_page()) == ["10 mars 2026"] * 2
+
+
+def first_page() -> str:
+    boss, _made = User.objects.get_or_create(identifiant="chef", is_staff=True, is_superuser=True)
+    app, _made = TOTPDevice.objects.get_or_create(user=boss, name="app", confirmed=True)
+    return said(sign_in(Client(), boss, app).get("/admin/"))
+
+
+def counted_on(page) -> list[str]:
+    """The day that each first figure names."""
+    return re.findall(r'aria-labelledby="board-(?:signins|texts)">.*?<dt>(.*?)</dt>', page, re.S)

@@ -152,6 +152,23 @@ def test_with_the_word_of_two_agents(vouched, half_way):
     assert vouched.ended_at
 
 
+@pytest.mark.parametrize("who", ["hugo", "ines"])
+@pytest.mark.parametrize("change", [{"suspended_at": timezone.now()}, {"is_active": False}])
+def test_the_word_of_an_agent_who_was_shut_out_since_counts_no_more(vouched, half_way, who, change):
+    User.objects.filter(identifiant=who).update(**change)
+    assert half_way(HELP, way="agents").status_code == 200
+    assert half_way(PHONE, phone=NEW)["Location"] != CODE
+    assert not PhoneChange.objects.exists()
+
+
+def test_nor_when_he_is_shut_out_before_the_new_phone_answers(vouched, half_way):
+    half_way(HELP, way="agents")
+    half_way(PHONE, phone=NEW)
+    User.objects.filter(identifiant="ines").update(suspended_at=timezone.now())
+    half_way(CODE, code=read_code())
+    assert not PhoneChange.objects.waiting().exists()
+
+
 def test_the_email_and_the_old_phone_are_told_at_once_and_again_at_the_end(claire, proven):
     assert (mailbox[-1].to, mailbox[-1].subject) == (
         claire.email,

@@ -27,6 +27,7 @@ from members.models.contact import Proof
 from members.models.link import LinkPurpose
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import link_in_mail, signs_in, type_password
+from tests.members.test_bank import an_account
 
 ASK = "/mot-de-passe/oublie/"
 NEW = "douze goélands sur la jetée"
@@ -154,6 +155,20 @@ def test_a_change_of_phone_that_waits_is_told_with_its_way_to_cancel(
         Client().post(link_in_mail("telephone/annuler"))
     change.refresh_from_db()
     assert change.cancelled_at
+
+
+def test_so_is_a_change_of_bank_account(claire, client, link, django_capture_on_commit_callbacks):
+    account = an_account(claire)
+    texts = SmsMessage.objects.count()
+    with django_capture_on_commit_callbacks(execute=True):
+        choose(client, link)
+    assert outbox[-1].subject == "Votre compte bancaire va changer"
+    assert account.masked in outbox[-1].body
+    assert SmsMessage.objects.count() == texts + 1, "that the password changed, and no more"
+    with django_capture_on_commit_callbacks(execute=True):
+        Client().post(link_in_mail("contact/compte"))
+    account.refresh_from_db()
+    assert account.cancelled_at
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,19 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from members import links, throttle
+from members import links, support, throttle
 from members.mail.memory import outbox
 from members.models import (
     AuditEvent,
+    BankAccount,
     Card,
     CareDomain,
+    EmailChange,
+    KnownBrowser,
+    LetterCode,
     Member,
     Passkey,
+    PhoneChange,
     Recovery,
     Session,
     SmsDevice,
@@ -23,8 +28,10 @@ from members.models import (
     User,
 )
 from members.models.link import LinkPurpose
+from members.models.recovery import LetterPurpose
 from tests.members.conftest import PASSWORD
 from tests.members.steps import read_code, signs_in, type_code, type_password
+from tests.members.test_bank import an_account
 from tests.members.test_reimbursements import paid
 from tests.signing import sign_in
 
@@ -95,6 +102,43 @@ def test_what_a_lost_device_held_opens_nothing_more_and_its_holder_is_told(act, 
     assert "Appareil perdu" not in hugo.get(page).content.decode()
     act(hugo, "appareil-perdu")
     assert AuditEvent.objects.filter(action="support.factors_switched_off").count() == 1
+
+
+def test_it_ends_every_session_and_no_browser_is_known_however_they_came_in(
+    act, hugo, claire, client, django_capture_on_commit_callbacks
+):
+    signs_in(client, django_capture_on_commit_callbacks)
+    Passkey.objects.create(user=claire.user, name="k", credential_id="x", public_key=b"")
+    act(hugo, "appareil-perdu")
+    assert client.get("/espace/").status_code == 302
+    assert not KnownBrowser.objects.live().exists()
+
+
+def test_an_app_that_was_never_confirmed_is_no_factor_to_lose(act, hugo, claire):
+    begun = TOTPDevice.objects.create(user=claire.user, name="application", confirmed=False)
+    page = f"/admin/members/member/{claire.pk}/change/"
+    assert "Appareil perdu" not in hugo.get(page).content.decode()
+    act(hugo, "appareil-perdu")
+    with pytest.raises(support.NotPossible):
+        support.switch_off_factors(claire.user, reason="x", request=None)
+    assert not outbox
+    assert TOTPDevice.objects.filter(pk=begun.pk).exists()
+    TOTPDevice.objects.create(user=claire.user, name="application", confirmed=True)
+    act(hugo, "appareil-perdu")
+    assert not TOTPDevice.objects.filter(user=claire.user).exists()
+    assert last_event().details["apps"] == 1
+
+
+def test_without_phone_on_file_it_would_leave_a_mailbox_alone_and_is_not_offered(act, hugo, claire):
+    TOTPDevice.objects.create(user=claire.user, name="application", confirmed=True)
+    Member.objects.filter(pk=claire.pk).update(phone="")
+    page = f"/admin/members/member/{claire.pk}/change/"
+    assert "Appareil perdu" not in hugo.get(page).content.decode()
+    act(hugo, "appareil-perdu")
+    with pytest.raises(support.NotPossible):
+        support.switch_off_factors(User.objects.get(pk=claire.user.pk), reason="x", request=None)
+    assert TOTPDevice.objects.filter(user=claire.user).exists()
+    assert not Member.objects.get(pk=claire.pk).may_activate
 
 
 @pytest.mark.parametrize("slug", ["debloquer", "suspendre", "telephone-perdu", "voir-son-espace"])
@@ -192,6 +236,29 @@ def test_what_was_under_way_before_a_suspension_does_not_come_back_with_the_acco
         links.find(token, LinkPurpose.RESET)
 
 
+def test_nor_does_what_waited_to_change_it(act, hugo, ines, claire):
+    now = timezone.now()
+    waits = {"confirmed_at": now, "serves_from": now + timedelta(days=3)}
+    PhoneChange.objects.create(
+        user=claire.user, old_phone=claire.phone, new_phone="+33612345670", proof="letter", **waits
+    )
+    EmailChange.objects.create(user=claire.user, old_email=claire.email, new_email="x@x.invalid")
+    an_account(claire)
+    act(hugo, "telephone-perdu")
+    act(ines, "telephone-perdu-confirmer")
+    for purpose in LetterPurpose:
+        LetterCode.objects.create(
+            member=claire, purpose=purpose, digest=purpose, expires_at=now + timedelta(days=21)
+        )
+    page = hugo.get(f"/admin/members/member/{claire.pk}/suspendre/").content.decode()
+    assert "changements en attente" in page
+    act(hugo, "suspendre")
+    act(hugo, "rouvrir")
+    open_rows = [PhoneChange.objects.open(), EmailChange.objects.open(), Recovery.objects.open()]
+    assert not any(rows.exists() for rows in [*open_rows, BankAccount.objects.open()])
+    assert LetterCode.objects.alive().get().purpose == LetterPurpose.ACTIVATION
+
+
 def test_nor_does_an_opening(act, hugo, claire):
     Member.objects.filter(pk=claire.pk).update(phone="")
     before = Member.objects.get().opening_fingerprint()
@@ -228,6 +295,23 @@ def test_a_lost_phone_wants_two_different_agents_and_its_member_is_told_at_once(
         "ines",
         "hugo",
     ]
+
+
+@pytest.mark.parametrize("change", [{"suspended_at": timezone.now()}, {"is_active": False}])
+def test_the_word_of_an_agent_who_was_shut_out_since_does_not_count(
+    act, hugo, ines, claire, change
+):
+    act(hugo, "telephone-perdu")
+    User.objects.filter(identifiant="hugo").update(**change)
+    page = f"/admin/members/member/{claire.pk}/change/"
+    assert "Confirmer le téléphone perdu" not in ines.get(page).content.decode()
+    act(ines, "telephone-perdu-confirmer")
+    recovery = Recovery.objects.get()
+    assert not Recovery.objects.approve(recovery, User.objects.get(identifiant="ines"))
+    assert recovery.approved_by is None
+    act(ines, "telephone-perdu-annuler")
+    act(ines, "telephone-perdu")
+    assert Recovery.objects.open().get().started_by.identifiant == "ines"
 
 
 def test_one_recovery_stands_at_a_time_and_may_be_given_up(act, hugo, ines, claire):
