@@ -92,6 +92,7 @@ def bank_accounts(member: Member, in_full: bool) -> list[Record]:
             _("Sert depuis le"): one.applied_at,
             _("Remplacé le"): one.ended_at,
             _("Annulé le"): one.cancelled_at,
+            _("Signalé comme inconnu le"): one.disowned_at,
         }
         for one in member.bank_accounts.all()
     ]

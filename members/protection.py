@@ -44,6 +44,8 @@ def protect(link: OneTimeLink, *, request) -> bool:
     sessions.end_all(user)
     browsers.forget_all(user)
     end_under_way(user)
+    if hasattr(user, "member"):  # a change may have begun to serve in this very instant
+        user.member.refresh_from_db(fields=["email", "phone"])
     RecoveryCode.objects.filter(user=user, made_at__gt=recently).delete()  # who made them has them
     contacts.restore_email(user, recently, pressed=link)
     phone_restored = contacts.restore_phone(user, recently)

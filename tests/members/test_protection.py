@@ -248,6 +248,15 @@ def test_the_phone_of_a_thief_serves_no_more_and_the_page_and_the_e_mail_say_so(
     assert Member.objects.get(pk=claire.pk).phone == "+33612345678"
 
 
+def test_nor_one_that_began_to_serve_in_the_very_instant_of_the_press(claire, alerted):
+    token = alerted.strip("/").split("/")[-1]
+    link = links.find(token, LinkPurpose.NOT_ME)
+    assert link.user.phone == "+33612345678", "as the page read it"
+    moved_phone(claire, "+33612345670", applied=timezone.now())
+    assert protection.protect(link, request=None)
+    assert Member.objects.get(pk=claire.pk).phone == "+33612345678"
+
+
 @pytest.mark.parametrize("case", ["served for long", "written otherwise since"])
 def test_a_phone_stays_that_was_not_changed_lately_by_such_a_change(claire, protects, case):
     long_ago = timezone.now() - timedelta(days=8 if case == "served for long" else 1)
