@@ -181,7 +181,7 @@ def _apply(change: PhoneChange) -> bool:
 
 def restore_phone(user: User, since: datetime) -> bool:
     """« Ce n'est pas moi »: the phone of before the changes that began to serve after `since` serves
-    again, True if so; one that was written otherwise since stays. In the caller's transaction."""
+    again, True if there was one; what was written otherwise since stays. In the caller's transaction."""
     present = before = user.phone
     lately = PhoneChange.objects.filter(user=user, applied_at__gt=since).order_by("-applied_at")
     for change in lately:
@@ -196,7 +196,7 @@ def restore_phone(user: User, since: datetime) -> bool:
     SmsDevice.objects.filter(user=user).update(flagged_at=None, flag="")
     first.user = user
     _record("phone.restored", first, None)
-    return True
+    return bool(before)
 
 
 def _record(action: str, change: PhoneChange, request, **details) -> None:

@@ -223,7 +223,7 @@ def test_so_is_the_last_of_several(claire, changes, presses):
 def moved_phone(member, new, *, old=None, applied):
     PhoneChange.objects.create(
         user=member.user,
-        old_phone=old or member.phone,
+        old_phone=member.phone if old is None else old,
         new_phone=new,
         proof="saved_code",
         confirmed_at=applied - timedelta(days=3),
@@ -248,7 +248,14 @@ def test_the_phone_of_a_thief_serves_no_more_and_the_page_and_the_e_mail_say_so(
     assert Member.objects.get(pk=claire.pk).phone == "+33612345678"
 
 
-def test_nor_one_that_began_to_serve_in_the_very_instant_of_the_press(claire, alerted):
+def test_where_there_was_none_before_nothing_says_that_codes_arrive_there(claire, protects):
+    moved_phone(claire, "+33612345670", old="", applied=timezone.now())
+    assert "téléphone d'avant" not in said(protects())
+    assert Member.objects.get(pk=claire.pk).phone == ""
+    assert "celui d'avant" not in outbox[-1].body
+
+
+def test_nor_does_a_phone_that_began_to_serve_in_the_instant_of_the_press(claire, alerted):
     token = alerted.strip("/").split("/")[-1]
     link = links.find(token, LinkPurpose.NOT_ME)
     assert link.user.phone == "+33612345678", "as the page read it"
