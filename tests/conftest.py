@@ -231,12 +231,19 @@ def page(new_page):
     return new_page()
 
 
+# The admin's colours pass slowly from one scheme to the other.
+COLOURS_AT_REST = """async () => {
+    await new Promise(requestAnimationFrame);
+    await Promise.all(document.getAnimations().map(move => move.finished));
+}"""
+
+
 @pytest.fixture(scope="session")
 def axe():
     """`axe(page)` asserts that no accessibility rule is broken on the page as it is shown.
 
     `preload=False` on pages whose sheets import others: to read these, axe adds inline styles, which the
-    content security policy stops.
+    content security policy stops. `dark`: its colours are judged in the dark as well.
     """
     from axe_playwright_python.sync_playwright import Axe
 
@@ -244,9 +251,16 @@ def axe():
 
     checker = Axe()
 
-    def check(page, ignore=(), preload=True):
+    def check(page, ignore=(), preload=True, dark=False):
+        asked = {"preload": preload}
         with chromium.scriptable(page) as shown:
-            found = checker.run(shown, options={"preload": preload}).response["violations"]
+            found = checker.run(shown, options=asked).response["violations"]
+            if dark:
+                shown.emulate_media(color_scheme="dark")
+                shown.evaluate(COLOURS_AT_REST)
+                asked["runOnly"] = ["color-contrast", "link-in-text-block"]
+                found += checker.run(shown, options=asked).response["violations"]
+                shown.emulate_media(color_scheme="light")
         broken = [
             f"{rule['id']} ({rule['impact']}): {rule['help']}\n"
             + "\n".join(

@@ -19,7 +19,7 @@ def test_a_member_finds_his_way_on_a_small_phone_without_any_script(person, new_
         page.wait_for_load_state()
         expect(page.locator("h1")).to_be_visible()
         assert overflow(page) <= 0, page.url
-        axe(page)
+        axe(page, dark=True)
 
     def goes_to(name):
         page.locator(".menu > summary").press("Enter")
@@ -68,14 +68,3 @@ def test_a_member_finds_his_way_on_a_small_phone_without_any_script(person, new_
     assert "Kervella" not in professional.content()
     assert overflow(professional) <= 0
     axe(professional)
-
-
-def test_in_the_dark_the_same_pages_read_as_well(person, new_page, axe, portal):
-    page = new_page(color_scheme="dark")
-    person(page, "antoine.kervella").signs_in()
-    page.goto(f"{portal.url}/espace/remboursements/")
-    axe(page)
-    page.goto(f"{portal.url}/espace/carte/")
-    axe(page)
-    page.get_by_role("link", name="Mon contrat").click()
-    axe(page)

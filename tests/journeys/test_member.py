@@ -157,32 +157,30 @@ def press_until(page, name):
     raise AssertionError(f"« {name} » is out of the keyboard's reach on {page.url}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(person, new_page, axe, portal, scheme):
-    page = new_page(color_scheme=scheme)
+def test_axe_finds_nothing_on_any_page(person, new_page, axe, portal):
+    page = new_page()
     someone = person(page, "antoine.kervella")
     for path in ("/connexion/", "/information/2024-02-tiers-payant/", "/no/such/page/"):
         page.goto(portal.url + path)
-        axe(page)
+        axe(page, dark=True)
     someone.types_password()
     page.wait_for_url("**/connexion/code/")
-    axe(page)
+    axe(page, dark=True)
     someone.types_code("000")
-    axe(page)
+    axe(page, dark=True)
     page.goto(f"{portal.url}/connexion/code/aide/")
-    axe(page)
+    axe(page, dark=True)
     someone.signs_in()
     for path in (INCIDENT, "/espace/", "/espace/donnees/", "/incidents/"):
         page.goto(portal.url + path)
-        axe(page)
+        axe(page, dark=True)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_page_of_a_closed_door(person, new_page, axe, portal, scheme):
-    page = new_page(color_scheme=scheme)
+def test_axe_finds_nothing_on_the_page_of_a_closed_door(person, new_page, axe, portal):
+    page = new_page()
     person(page, "bianca.santoni").signs_in()
     assert page.goto(f"{portal.url}/admin/").status == 403
-    axe(page)
+    axe(page, dark=True)
 
 
 def test_the_public_notice_tells_a_visitor_without_naming_anybody(page, portal, cast_anew):
