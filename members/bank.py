@@ -98,10 +98,11 @@ def _apply(account: BankAccount) -> bool:
         if BankAccount.objects.cancel(account):
             _record("bank.change_cancelled", account, None, by="account_changed")
         return False
-    _end_serving(account.member)
-    if not BankAccount.objects.apply(account):
-        transaction.set_rollback(True)
+    # what waits is locked before what serves, as « ce n'est pas moi » does: neither waits for the other
+    if not BankAccount.objects.due().select_for_update().filter(pk=account.pk).first():
         return False
+    _end_serving(account.member)
+    BankAccount.objects.apply(account)
     _record("bank.changed", account, None)
     alerts.tell(user, "bank_changed", account=account.masked)
     return True
