@@ -1,13 +1,15 @@
 """What is kept of a document that somebody hands in: its pages or its picture, written again from nothing.
 
 Hostile bytes are read here, by libraries written in C: members/documents.py runs this file as a process of
-its own, which knows no secret, has no setting and dies at its bounds. So it imports nothing of ours.
+its own, which knows no secret, has no setting, opens nothing and dies at its bounds. So it imports nothing
+of ours.
 (docs/decisions/0041-documents-are-written-again.md)
 """
 
 import json
 import resource
 import sys
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -24,8 +26,27 @@ MEMORY = 1 << 30  # bytes of address space
 SECONDS = 15  # of processor
 HEAVIEST_RESULT = 16 << 20  # bytes
 
+HEAVIEST = 5 << 20  # bytes of what is kept, as of what is sent: members/documents.py
+QUALITIES = (85, 60)  # of a JPEG: the second where the first is too heavy
+
+pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 END_OF_PDF = 2048  # bytes: where readers look for %%EOF; further off, something else follows
+
+# How the bytes of a stream are written, under their short names too (ISO 32000-1, tables 6 and 94)
+SHORT_FILTERS = {
+    "/AHx": "/ASCIIHexDecode",
+    "/A85": "/ASCII85Decode",
+    "/LZW": "/LZWDecode",
+    "/Fl": "/FlateDecode",
+    "/RL": "/RunLengthDecode",
+    "/CCF": "/CCITTFaxDecode",
+    "/DCT": "/DCTDecode",
+}
+EXPANDING = {"/ASCIIHexDecode", "/ASCII85Decode", "/LZWDecode", "/FlateDecode", "/RunLengthDecode"}
+DRAWN = {"/DCTDecode": "JPEG", "/JPXDecode": "JPEG2000"}  # what says its own size, for Pillow
+PICTURES = {*DRAWN, "/CCITTFaxDecode", "/JBIG2Decode"}  # the last filter, or none
 
 # What a page needs to be drawn, and nothing that acts
 KEPT_OF_A_PAGE = {
@@ -103,24 +124,35 @@ def _kind_of(content: bytes) -> str:
 
 def _image(content: bytes, kind: str) -> Cleaned:
     """A picture drawn again, upright: EXIF, place, comments, profile and what followed it are left."""
-    if kind == "heic":
-        pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
-    Image.MAX_IMAGE_PIXELS = None  # checked here, before a pixel is decoded
-    opener = {"jpeg": "JPEG", "png": "PNG", "heic": "HEIF"}[kind]
-    with Image.open(BytesIO(content), formats=[opener]) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise Unfit("pixels")
+    with _opened(content, {"jpeg": "JPEG", "png": "PNG", "heic": "HEIF"}[kind]) as image:
         image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a large JPEG is read at half its size
         drawn = _on_white(ImageOps.exif_transpose(image))
     drawn.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     drawn.info.clear()
-    written = BytesIO()
     if kind == "png":
-        drawn.save(written, "PNG", compress_level=4)
-    else:
-        kind = "jpeg"
-        drawn.save(written, "JPEG", quality=85)
-    return Cleaned(kind, 1, written.getvalue())
+        written = _written(drawn, "PNG", compress_level=4)
+        if len(written) <= HEAVIEST:
+            return Cleaned("png", 1, written)
+    for quality in QUALITIES:
+        written = _written(drawn, "JPEG", quality=quality)
+        if len(written) <= HEAVIEST:
+            break
+    return Cleaned("jpeg", 1, written)
+
+
+def _opened(content: bytes, kind: str) -> Image.Image:
+    """A picture whose pixels are counted before one is decoded."""
+    Image.MAX_IMAGE_PIXELS = None
+    image = Image.open(BytesIO(content), formats=[kind])
+    if image.width * image.height > MOST_PIXELS:
+        raise Unfit("pixels")
+    return image
+
+
+def _written(image: Image.Image, kind: str, **options) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -174,19 +206,73 @@ def _pdf(content: bytes) -> Cleaned:
 
 def _measure(source: pikepdf.Pdf) -> None:
     """Refuses what expands beyond measure, here or in the reader of who opens it later."""
-    expanded = 0
+    left = MOST_EXPANDED
     for thing in source.objects:
         if not isinstance(thing, pikepdf.Stream):
             continue
-        width, height = thing.get("/Width", 0), thing.get("/Height", 0)
-        if isinstance(width, int) and isinstance(height, int) and width * height > MOST_PIXELS:
+        size = [thing[name] for name in ("/Width", "/Height") if name in thing]
+        if not all(type(side) is int and side > 0 for side in size):
+            raise Unfit("damaged")
+        if len(size) == 2 and size[0] * size[1] > MOST_PIXELS:
             raise Unfit("pixels")
-        try:
-            expanded += len(thing.read_bytes())
-        except pikepdf.PdfError:  # a picture, whose pixels were counted, or what no reader can read
-            expanded += len(thing.read_raw_bytes())
-        if expanded > MOST_EXPANDED:
+        content, picture = _undone(thing, left)
+        if picture in DRAWN:  # what it claims binds no reader
+            _opened(content, DRAWN[picture]).close()
+        left -= len(content)
+
+
+def _undone(stream: pikepdf.Stream, most: int) -> tuple[bytes, str]:
+    """Its bytes without what compresses them, and the filter of a picture that is left, or nothing.
+    Raises Unfit where they, or what comes between two filters, are more than `most`."""
+    content = stream.read_raw_bytes()
+    filters = _filters(stream)
+    picture = filters.pop()[0] if filters and filters[-1][0] in PICTURES else ""
+    for at, (name, parameters) in enumerate(filters, 1):
+        is_last = at == len(filters) and not picture
+        if name not in EXPANDING or (not is_last and parameters.get("/Predictor", 1) != 1):
+            raise Unfit("damaged")  # or nothing that anybody writes
+        content = _without(content, name, parameters, most)
+        if len(content) > most:
             raise Unfit("expands")
+    if len(content) > most:
+        raise Unfit("expands")
+    return content, picture
+
+
+def _filters(stream: pikepdf.Stream) -> list[tuple[str, pikepdf.Object | dict]]:
+    """The filters of a stream under their long names, in order, each with its parameters."""
+    names, parameters = (_listed(stream.get(name)) for name in ("/Filter", "/DecodeParms"))
+    parameters += [None] * len(names)
+    return [
+        (SHORT_FILTERS.get(str(name), str(name)), {} if one is None else one)
+        for name, one in zip(names, parameters, strict=False)
+        if str(name) != "/Crypt"  # undone on opening
+    ]
+
+
+def _listed(value) -> list:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, pikepdf.Array) else [value]
+
+
+def _without(content: bytes, name: str, parameters, most: int) -> bytes:
+    """Without one filter that compresses: by zlib, never more than `most` and one byte; by qpdf, which knows
+    the others, what the memory of this process holds. What follows the end is left, as readers do."""
+    if name == "/FlateDecode":
+        try:
+            return zlib.decompressobj().decompress(content, most + 1)
+        except zlib.error:
+            raise Unfit("damaged") from None
+    with pikepdf.new() as apart:
+        stream = apart.make_stream(b"")
+        early = parameters.get("/EarlyChange", 1)
+        known = pikepdf.Dictionary(EarlyChange=early) if name == "/LZWDecode" else None
+        stream.write(content, filter=pikepdf.Name(name), decode_parms=known)
+        try:
+            return stream.read_bytes()
+        except pikepdf.PdfError:
+            raise Unfit("expands") from None
 
 
 def _narrow(page: pikepdf.Page) -> None:
@@ -222,10 +308,11 @@ def _disarm(thing: pikepdf.Object, depth: int = 0) -> None:
                 del thing[name]
         if "/PS" in (thing.get("/Subtype"), thing.get("/Subtype2")):
             thing.write(b"")  # a program for printers
-        if thing.get("/Filter") in (pikepdf.Name.DCTDecode, [pikepdf.Name.DCTDecode]):
-            picture = _plain_jpeg(thing.read_raw_bytes())
-            parameters = thing.get("/DecodeParms")
-            thing.write(picture, filter=pikepdf.Name.DCTDecode, decode_parms=parameters)
+        filters = _filters(thing)
+        if filters and filters[-1][0] == "/DCTDecode":
+            photo, _picture = _undone(thing, MOST_EXPANDED)
+            parameters = filters[-1][1] or None
+            thing.write(_plain_jpeg(photo), filter=pikepdf.Name.DCTDecode, decode_parms=parameters)
     if isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
         if str(thing.get("/S", "")) in ACTIONS:
             for name in list(thing.keys()):
@@ -262,18 +349,28 @@ def _plain_jpeg(content: bytes) -> bytes:
 # ---------------------------------------------------------------------------------------- process
 
 
+def _prepare() -> None:
+    """Lets the libraries open all they ever do: their own modules, and the randomness that qpdf asks for."""
+    Image.init()
+    with pikepdf.new() as one:
+        one.save(BytesIO(), encryption=pikepdf.Encryption(owner="-"))
+
+
 def _bound() -> None:
+    """From here on no file, no socket and no other process's memory by /proc can be opened."""
     for what, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, SECONDS),
         (resource.RLIMIT_FSIZE, HEAVIEST_RESULT),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(what, (most, most))
 
 
 def main() -> None:
     """The document on the standard input; a line of JSON then the content on the standard output."""
+    _prepare()
     _bound()
     try:
         cleaned = clean(sys.stdin.buffer.read())

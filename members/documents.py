@@ -53,6 +53,9 @@ _places = threading.BoundedSemaphore(PLACES)
 REASONS = {
     "empty": gettext_lazy("ce fichier est vide"),
     "heavy": gettext_lazy("ce fichier dépasse 5 Mo"),
+    "grown": gettext_lazy(
+        "ce fichier, vérifié, dépasse 5 Mo. Envoyez-en un plus léger, ou une photo"
+    ),
     "unknown": gettext_lazy("ce fichier n'est ni une photo ni un PDF"),
     "damaged": gettext_lazy("ce fichier est abîmé ou incomplet"),
     "locked": gettext_lazy("ce PDF est protégé par un mot de passe"),
@@ -147,6 +150,8 @@ def _clean(upload: UploadedFile) -> Clean:
     original = upload.read()
     _scan(original)
     head, content = _apart(original)
+    if len(content) > HEAVIEST:
+        raise _Unfit("grown")
     return Clean(
         content=ContentFile(content),
         kind=head["kind"],
@@ -170,8 +175,8 @@ def _name(typed: str | None, end: str) -> str:
 
 
 def _apart(original: bytes) -> tuple[dict, bytes]:
-    """What members/cleaning.py answers, from a process without our secrets, bound in time and in memory.
-    Raises _Unfit."""
+    """What members/cleaning.py answers, from a process that is told no secret, can open no file to find one,
+    and is bound in time and in memory. Raises _Unfit."""
     if not _places.acquire(timeout=WAIT_FOR_A_PLACE):
         raise _Unfit("busy")
     try:

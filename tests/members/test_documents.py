@@ -2,10 +2,12 @@
 
 import io
 import logging
+import random
 import socket
 import threading
 import zipfile
 import zlib
+from decimal import Decimal
 
 import pikepdf
 import pillow_heif
@@ -21,6 +23,7 @@ from members import cleaning, documents, paper
 
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 DEVICE = "Telephone of Jeanne"
+GUARDED = pikepdf.Encryption(owner="secret", user="")  # read by anybody, changed by its owner
 
 
 def picture(size=(60, 40), mode="RGB") -> Image.Image:
@@ -303,24 +306,40 @@ def test_what_was_typed_in_a_form_stays_on_the_page(is_drawn):
     assert not {"SubmitForm", "AcroForm", "Widget"} & set(kept.split("/"))
 
 
-def test_a_photo_inside_a_pdf_tells_nothing_of_its_camera():
-    def photo(one):
-        image = one.make_stream(jpeg())
-        image.Type, image.Subtype, image.Filter = (
-            pikepdf.Name.XObject,
-            pikepdf.Name.Image,
-            pikepdf.Name.DCTDecode,
-        )
-        image.Width, image.Height, image.BitsPerComponent = 60, 40, 8
+def pdf_of(picture: bytes, *filters: str, width=60, height=40) -> bytes:
+    """A page that draws `picture`, written so."""
+
+    def draw(one):
+        image = one.make_stream(b"", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Image)
+        image.Width, image.Height, image.BitsPerComponent = width, height, 8
         image.ColorSpace = pikepdf.Name.DeviceRGB
+        named = [pikepdf.Name(name) for name in filters]
+        image.write(picture, filter=named[0] if len(named) == 1 else pikepdf.Array(named))
         one.pages[0].obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Im0=image))
         one.pages[0].obj.Contents = one.make_stream(b"/Im0 Do")
 
-    content = cleaning.clean(pdf(change=photo)).content
-    assert DEVICE.encode() not in content
+    return pdf(change=draw, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+
+
+WRITTEN = {
+    "/DCTDecode": (jpeg(), ["/DCTDecode"]),
+    "its short name": (jpeg(), ["/DCT"]),
+    "compressed": (zlib.compress(jpeg()), ["/FlateDecode", "/DCTDecode"]),
+    "twice": (zlib.compress(zlib.compress(jpeg())), ["/FlateDecode", "/Fl", "/DCT"]),
+    "in letters": (jpeg().hex().encode() + b">", ["/ASCIIHexDecode", "/DCTDecode"]),
+}
+
+
+@pytest.mark.parametrize(("photo", "filters"), WRITTEN.values(), ids=WRITTEN)
+def test_a_photo_inside_a_pdf_tells_nothing_of_its_camera_however_it_is_written(photo, filters):
+    content = cleaning.clean(pdf_of(photo, *filters)).content
     with pikepdf.open(io.BytesIO(content)) as one:
-        raw = one.pages[0].Resources.XObject.Im0.read_raw_bytes()
+        image = one.pages[0].Resources.XObject.Im0
+        assert image.Filter == pikepdf.Name.DCTDecode
+        raw = image.read_raw_bytes()
+    assert DEVICE.encode() not in raw
     with Image.open(io.BytesIO(raw)) as image:
+        assert not image.getexif()
         assert image.getpixel((5, 5))[0] > 200
 
 
@@ -336,7 +355,7 @@ def test_a_page_keeps_what_it_inherits():
 
 
 def test_a_pdf_that_only_its_owner_may_change_is_read_as_anybody_reads_it():
-    guarded = pdf(encryption=pikepdf.Encryption(owner="secret", user=""))
+    guarded = pdf(encryption=GUARDED)
     with pikepdf.open(io.BytesIO(cleaning.clean(guarded).content)) as one:
         assert not one.is_encrypted
 
@@ -404,15 +423,104 @@ def test_a_picture_of_too_many_pixels_is_refused_before_one_is_decoded():
     assert unfit(bytes(bomb)) == "pixels"
 
 
-def test_a_pdf_that_expands_beyond_measure_is_refused(monkeypatch):
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG2000"])
+def test_a_photo_inside_a_pdf_is_measured_by_itself_and_not_by_what_the_pdf_claims(
+    monkeypatch, kind
+):
+    photo = written(picture((60, 40)), kind)
+    filters = {"JPEG": ["/DCTDecode"], "JPEG2000": ["/JPXDecode"]}[kind]
+    claiming = pdf_of(photo, *filters, width=10, height=10)
+    monkeypatch.setattr(cleaning, "MOST_PIXELS", 60 * 40)
+    assert cleaning.clean(claiming).kind == "pdf"
+    monkeypatch.setattr(cleaning, "MOST_PIXELS", 60 * 40 - 1)
+    assert unfit(claiming) == "pixels"
+
+
+@pytest.mark.parametrize(
+    ("width", "reason"), [(100_000, "pixels"), (Decimal("100000.0"), "damaged"), (-1, "damaged")]
+)
+def test_the_size_that_a_pdf_claims_is_a_number_of_pixels_within_bounds(width, reason):
+    claiming = pdf_of(zlib.compress(bytes(9)), "/FlateDecode", width=width, height=width)
+    assert unfit(claiming) == reason
+
+
+def packed(*, mebibytes: int) -> bytes:
+    """Zeros; never ended, which readers bear."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    one = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x78\xda" + one * mebibytes
+
+
+def page_of(content: bytes, *filters: str, **parameters) -> bytes:
+    def write(one):
+        stream = one.make_stream(b"")
+        stream.write(
+            content,
+            filter=pikepdf.Array([pikepdf.Name(name) for name in filters]),
+            decode_parms=pikepdf.Dictionary(parameters) if parameters else None,
+        )
+        one.pages[0].obj.Contents = stream
+
+    return pdf(change=write, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+
+
+def test_a_pdf_that_expands_beyond_the_memory_of_its_reader_is_refused():
+    """The true bounds, in the process of its own: what no memory holds is no picture."""
+    bomb = page_of(packed(mebibytes=1100), "/FlateDecode")
+    assert len(bomb) < documents.HEAVIEST
+    assert "contient trop de choses" in refused(bomb)
+
+
+BOMBS = {
+    "once": (packed(mebibytes=9), ["/FlateDecode"]),
+    "its short name": (packed(mebibytes=9), ["/Fl"]),
+    "twice": (zlib.compress(packed(mebibytes=9)), ["/FlateDecode", "/FlateDecode"]),
+    "before a picture": (packed(mebibytes=9), ["/FlateDecode", "/CCITTFaxDecode"]),
+    "by repetition": (bytes([129, 0]) * (9 << 13) + b"\x80", ["/RunLengthDecode"]),
+}
+
+
+@pytest.mark.parametrize(("content", "filters"), BOMBS.values(), ids=BOMBS)
+def test_a_pdf_that_expands_beyond_measure_is_refused_by_whatever_filter(
+    monkeypatch, content, filters
+):
     monkeypatch.setattr(cleaning, "MOST_EXPANDED", 8 << 20)
+    assert unfit(page_of(content, *filters)) == "expands"
 
-    def bomb(one):
-        one.pages[0].obj.Contents = one.make_stream(b" " * (cleaning.MOST_EXPANDED + 1))
 
-    content = pdf(change=bomb, compress_streams=True)
-    assert len(content) < documents.HEAVIEST
-    assert unfit(content) == "expands"
+@pytest.mark.parametrize("filters", [["/FlateDecode"], ["/Unheard"], ["/DCTDecode", "/Fl"]])
+def test_a_stream_that_cannot_be_undone_is_refused(filters):
+    assert unfit(page_of(b"as it stands", *filters)) == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("content", "filters"),
+    [
+        (zlib.compress(b"q Q"), ["/FlateDecode"]),
+        (zlib.compress(b"q Q" * 99)[:-6], ["/FlateDecode"]),  # cut, as readers bear it
+        (zlib.compress(b"q Q").hex().encode() + b">", ["/AHx", "/Fl"]),
+        (bytes.fromhex("800b6050220c0c8501"), ["/LZWDecode"]),  # ISO 32000-1, §7.4.4.2
+        (zlib.compress(b"q Q"), ["/Crypt", "/FlateDecode"]),
+    ],
+)
+def test_a_page_may_be_written_by_any_filter_of_the_standard(content, filters):
+    assert cleaning.clean(page_of(content, *filters)).pages == 1
+
+
+def noise() -> bytes:
+    """Light in 256 colours, thrice as heavy once each pixel tells its own."""
+    image = Image.frombytes("P", (2000, 2400), random.Random(1).randbytes(4_800_000))
+    image.putpalette(random.Random(2).randbytes(768))
+    return written(image, "PNG", compress_level=1)
+
+
+def test_what_is_kept_weighs_no_more_than_what_may_be_sent():
+    assert cleaning.HEAVIEST == documents.HEAVIEST
+    original = noise()
+    assert len(original) < documents.HEAVIEST
+    kept = accepted(original, "Ma facture.png")
+    assert (kept.kind, kept.name) == ("jpeg", "Ma facture.jpg")
+    assert kept.size <= documents.HEAVIEST
 
 
 def test_of_two_files_in_one_only_the_document_is_kept():
@@ -514,6 +622,42 @@ def test_the_process_that_reads_documents_knows_no_secret(cleaned_by, monkeypatc
     told = accepted(png()).content.read().decode()
     assert "SECRET_KEY" not in told
     assert "DATABASE_URL" not in told
+
+
+def test_what_grew_too_heavy_once_cleaned_is_refused_in_its_own_words(cleaned_by):
+    cleaned_by(
+        "import sys\n"
+        "sys.stdin.buffer.read()\n"
+        'print(\'{"kind": "pdf", "pages": 1}\')\n'
+        f"print('x' * {documents.HEAVIEST})\n"
+    )
+    assert "vérifié, dépasse 5 Mo" in refused(pdf())
+
+
+def test_the_process_that_reads_documents_opens_nothing_not_even_the_secrets_of_its_parent(
+    cleaned_by,
+):
+    cleaned_by(
+        "import json, os, socket, sys\n"
+        f"sys.path.insert(0, {str(documents.CLEANING.parent)!r})\n"
+        "import cleaning\n"
+        "cleaning._prepare()\n"
+        "cleaning._bound()\n"
+        "cleaning.clean(sys.stdin.buffer.read())\n"
+        "os.close(0)\n"
+        "print(json.dumps({'kind': 'png', 'pages': 1}))\n"
+        "for act in (lambda: open(f'/proc/{os.getppid()}/environ'), socket.socket):\n"
+        "    try:\n"
+        "        print(act())\n"
+        "    except OSError as error:\n"
+        "        print(error.errno == 24)\n"
+    )
+    assert accepted(png()).content.read() == b"True\nTrue\n"
+
+
+@pytest.mark.parametrize("content", [jpeg(), png(), heic(), pdf(2), pdf(encryption=GUARDED)])
+def test_all_that_is_accepted_is_cleaned_without_opening_anything(content):
+    assert accepted(content).size
 
 
 def test_the_process_that_reads_documents_is_bound_in_memory_and_time(cleaned_by):
