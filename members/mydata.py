@@ -119,7 +119,8 @@ def ask(request, *, in_full: bool) -> Job:
 
 
 def take(request) -> ContentFile:
-    """The last copy of the signed-in member, opened, for who showed a moment ago who he is. Raises Gone."""
+    """The last copy of the signed-in member, opened, for who has just typed his password; he is told by
+    e-mail. Raises Gone."""
     made = ready(latest(request.member))
     if made is None:
         raise Gone
@@ -128,7 +129,9 @@ def take(request) -> ContentFile:
             content = sealing.unseal_bytes(sealed.read())
     except (FileNotFoundError, sealing.CannotOpen):
         raise Gone from None
-    audit.record("data.copy_taken", user=request.member.user, request=request)
+    with transaction.atomic():
+        audit.record("data.copy_taken", user=request.member.user, request=request)
+        alerts.tell(request.member.user, "data_copy_taken", request=request)
     return ContentFile(content)
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,8 +28,9 @@ from members import (
 from members.demandes import asked
 from members.devices import described
 from members.mail.words import SUBJECTS
-from members.models import AyantDroit, Demande, Member
+from members.models import AyantDroit, Demande, Joining, Member
 from members.models.decompte import Payee
+from members.models.demande_detail import Detail
 from members.models.member import Person
 from members.models.preference import OptionalMail
 from members.mydata import Record, section
@@ -41,6 +43,10 @@ STATES = {
     "purged": gettext_lazy("a effacé ces données"),
     "ended": gettext_lazy("ne les utilise plus"),
 }
+
+
+SEALED = {"nir_sealed", "nir_digest"}  # of a draft: told apart, as they may be
+RELATED = {"ayant_droit": gettext_lazy("Ayant droit"), "domain": gettext_lazy("Type de soins")}
 
 
 def _nir(person: Person, in_full: bool) -> str:
@@ -276,6 +282,8 @@ def activity(member: Member, in_full: bool) -> list[Record]:
 
 @section("messages", gettext_lazy("Les e-mails et les SMS envoyés"))
 def messages(member: Member, in_full: bool) -> list[Record]:
+    """Those of before he had an account too, but none that went to nobody."""
+    sent = (member.user.mails.all() | member.mails.all()).exclude(to="")
     mails = [
         {
             _("Quand"): one.created_at,
@@ -284,7 +292,7 @@ def messages(member: Member, in_full: bool) -> list[Record]:
             _("Sujet"): str(SUBJECTS.get(one.kind, one.kind)),
             _("État"): one.get_state_display(),
         }
-        for one in member.user.mails.all()
+        for one in sent
     ]
     texts = [
         {
@@ -308,17 +316,17 @@ def demandes(member: Member, in_full: bool) -> list[Record]:
     found = list(rows.prefetch_related("documents", "messages"))
     for one in found:
         one.member = member
-    return [_demande(one) for one in found]
+    return [_demande(one, in_full) for one in found]
 
 
-def _demande(one: Demande) -> Record:
+def _demande(one: Demande, in_full: bool) -> Record:
     return {
         _("Nature"): one.get_kind_display(),
         _("Référence"): one.reference,
         _("Commencée le"): one.created_at,
         _("Déposée le"): one.asked_at,
         _("État"): str(one.state_shown.label),
-        _("Ce qui est demandé"): {} if one.is_draft else dict(asked.facts(one)),
+        _("Ce qui est demandé"): _asked(one, in_full),
         _("Réponse"): "" if one.is_undecided else one.answer,
         _("Décidée le"): one.decided_at,
         _("Payée le"): one.paid_on,
@@ -332,6 +340,35 @@ def _demande(one: Demande) -> Record:
             for message in one.messages.all()
         ],
     }
+
+
+def _asked(one: Demande, in_full: bool) -> Record:
+    told = _typed(one.detail) if one.is_draft else dict(asked.facts(one))
+    if isinstance(one.detail, Joining) and one.detail.nir_sealed:
+        told[_("Numéro de sécurité sociale")] = _joining_nir(one.detail, in_full)
+    return told
+
+
+def _typed(detail: Detail) -> Record:
+    """What a draft keeps so far: it may lack anything."""
+    told = {}
+    for column in detail._meta.concrete_fields:
+        value = getattr(detail, column.name)
+        if column.primary_key or column.name in SEALED or value in (None, "", False):
+            continue
+        if column.choices:
+            value = getattr(detail, f"get_{column.name}_display")()
+        elif column.name == "paid_cents":
+            value = _amount(value)
+        elif column.is_relation:
+            value = value.full_name if isinstance(value, AyantDroit) else value.label
+        told[str(RELATED.get(column.name) or capfirst(column.verbose_name))] = value
+    return told
+
+
+def _joining_nir(joining: Joining, in_full: bool) -> str:
+    born = joining.birth_date
+    return joining.nir if in_full and born and _is_minor(born) else joining.nir_masked
 
 
 @section("preferences", gettext_lazy("Les e-mails que vous avez choisis"))

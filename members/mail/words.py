@@ -32,6 +32,7 @@ SUBJECTS = {
     "bank_changed": _("Votre compte bancaire a changé"),
     "data_copy_asked": _("Une copie de vos données est demandée"),
     "data_copy_ready": _("La copie de vos données est prête"),
+    "data_copy_taken": _("La copie de vos données a été téléchargée"),
     "change_cancelled": _("Un changement a été annulé"),
     "factor_added": _("Un moyen de connexion a été ajouté"),
     "factor_removed": _("Un moyen de connexion a été retiré"),

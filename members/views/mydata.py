@@ -26,7 +26,9 @@ class AskForm(StepUpForm):
 
 
 class TakeForm(StepUpForm):
-    """Takes a copy, from who showed a moment ago who he is."""
+    """Takes a copy, from who types his password: a screen left open gives a whole life away."""
+
+    always_asks = True
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

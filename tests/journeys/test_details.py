@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from portal.demo.people import PASSWORD
 from tests.journeys.test_member import overflow
 
 pytestmark = pytest.mark.browser
@@ -47,6 +48,7 @@ def test_a_member_changes_his_account_and_takes_his_data_away(person, new_page, 
     page.get_by_role("button", name="Demander ma copie").click()
     ready = page.get_by_role("button", name="Télécharger ma copie")
     expect(ready).to_be_visible(timeout=30_000)  # the page comes again by itself
+    page.get_by_label("Votre mot de passe actuel").fill(PASSWORD)
     looks_right("Une copie de mes données")
     with page.expect_download() as download:
         ready.click()

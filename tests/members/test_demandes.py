@@ -3,6 +3,7 @@
 import contextlib
 import re
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -560,6 +561,9 @@ def test_a_copy_of_ones_data_holds_demandes_at_the_same_cost_and_no_number_in_cl
     with django_assert_num_queries(3):  # demandes with what they ask · documents · messages
         told = mydata_sections.demandes(claire, False)
     assert [one["État"] for one in told] == ["brouillon", "déposée", "déposée", "déposée"]
+    asked = told[0]["Ce qui est demandé"]
+    assert (asked["Type de soins"], asked["Montant payé"]) == ("Optique", Decimal("45.5"))
+    assert asked["Pour l'adhérent"] is True
     assert told[1]["Ce qui est demandé"]["Type de soins"] == "Optique"
     assert told[1]["Messages"][0]["Texte"] == "Bonjour"
     assert told[1]["Documents"] == ["facture.png"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.contrib.staticfiles import finders
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,9 +18,21 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import job_turns, jobs, kept, mydata, retention
+from members.demandes import drafts
 from members.mail.memory import outbox as mailbox
-from members.models import AuditEvent, AyantDroit, BankAccount, Job, JobFile, User
+from members.models import (
+    AuditEvent,
+    AyantDroit,
+    BankAccount,
+    Demande,
+    Job,
+    JobFile,
+    Mail,
+    User,
+)
+from members.models.demande import DemandeKind, State
 from members.models.job import JobState
+from members.nir import masked
 from tests.members.conftest import PASSWORD, make_member
 from tests.members.steps import said, signs_in
 from tests.members.test_bank import an_account
@@ -77,7 +90,7 @@ def test_a_copy_is_asked_for_made_and_taken(client, claire, inside):
         "La copie de vos données est prête",
     ]
     assert "/alerte/" in mailbox[0].body
-    answer = inside(FILE)
+    answer = inside(FILE, present_password=PASSWORD)
     assert answer["Content-Type"] == "application/zip"
     assert "mes-donnees.zip" in answer["Content-Disposition"]
     assert answer["Cache-Control"] == "private, no-store"
@@ -87,6 +100,8 @@ def test_a_copy_is_asked_for_made_and_taken(client, claire, inside):
     shown = archive.read("mes-donnees.html").decode()
     assert "Claire Marie" in shown
     assert "14 septembre 1981" in shown
+    assert mailbox[2].subject == "La copie de vos données a été téléchargée"
+    assert "/alerte/" in mailbox[2].body
     acts = AuditEvent.objects.filter(action__startswith="data.").order_by("id")
     assert [one.action for one in acts] == ["data.copy_asked", "data.copy_made", "data.copy_taken"]
     assert {one.user for one in acts} == {claire.user}
@@ -95,7 +110,7 @@ def test_a_copy_is_asked_for_made_and_taken(client, claire, inside):
 def test_the_copy_tells_each_subject_and_no_secret(client, claire, inside):
     an_account(claire, served=timezone.now() - timedelta(days=9))
     inside(PAGE)
-    copy = told(inside(FILE))
+    copy = told(inside(FILE, present_password=PASSWORD))
     assert set(mydata.sections) <= set(copy)
     assert {"incidents", "attestations"} <= set(copy)
     assert copy["identite"][0]["Prénoms"] == "Claire Marie"
@@ -120,7 +135,7 @@ def test_social_security_numbers_are_in_full_only_when_asked_and_never_an_adults
     )
     relative(claire, ADULT, date(1978, 6, 1), link="conjoint", first_names="Max", reference="02")
     inside(PAGE, **({"in_full": "on"} if in_full else {}))
-    whole = json.dumps(told(inside(FILE)))
+    whole = json.dumps(told(inside(FILE, present_password=PASSWORD)))
     assert (NIR in whole) == in_full
     assert (CHILD in whole) == in_full
     assert ADULT not in whole
@@ -134,7 +149,65 @@ def test_who_is_eighteen_today_is_an_adult(claire, inside):
     )
     relative(claire, CHILD, born, link="enfant", first_names="Zoé", reference="01")
     inside(PAGE, in_full="on")
-    assert CHILD not in json.dumps(told(inside(FILE)))
+    assert CHILD not in json.dumps(told(inside(FILE, present_password=PASSWORD)))
+
+
+def test_e_mails_of_before_the_account_are_told_and_none_that_went_to_nobody(claire):
+    Mail.objects.create(member=claire, to="claire@avant.example", kind="activation")
+    Mail.objects.create(user=claire.user, to="", kind="reset")
+    Mail.objects.create(to="autre@ailleurs.example", kind="reset")
+    (record,) = mydata.gathered(claire, in_full=False)["messages"]
+    assert record["À"] == "claire@avant.example"
+
+
+# What is asked
+
+
+def joining(member, born):
+    one = drafts.begin(member, DemandeKind.JOINING).joining
+    one.birth_name, one.first_names, one.birth_date = "Vasseur", "Zoé", born
+    one.link = "enfant"
+    one.set_nir(CHILD)
+    one.save()
+    return one.demande
+
+
+@pytest.mark.parametrize(("age", "in_full"), [(5, True), (5, False), (30, True)])
+def test_a_draft_is_told_as_far_as_it_goes_and_its_number_in_full_only_of_a_minor(
+    claire, age, in_full
+):
+    today = timezone.localdate()
+    born = date(today.year - age, 1, 1)
+    joining(claire, born)
+    (told,) = mydata.gathered(claire, in_full=in_full)["demandes"]
+    asked = told["Ce qui est demandé"]
+    assert asked["Nom de naissance"] == "Vasseur"
+    assert asked["Date de naissance"] == born
+    assert "À couvrir à partir du" not in asked
+    assert not set(asked) & {"Demande", "Nir sealed", "Nir digest"}
+    number = asked["Numéro de sécurité sociale"]
+    assert number == (CHILD if in_full and age < 18 else masked(CHILD))
+    assert json.dumps(told, cls=DjangoJSONEncoder)
+
+
+def test_what_was_handed_in_keeps_its_words_and_the_whole_number_of_a_minor(claire):
+    demande = joining(claire, timezone.localdate() - timedelta(days=900))
+    demande.joining.since = timezone.localdate()
+    demande.joining.save()
+    Demande.objects.filter(pk=demande.pk).update(
+        state=State.SUBMITTED, asked_at=timezone.now(), due_on=timezone.localdate()
+    )
+    for in_full in (True, False):
+        (told,) = mydata.gathered(claire, in_full=in_full)["demandes"]
+        assert told["Ce qui est demandé"]["Lien"] == "Enfant"
+        assert (told["Ce qui est demandé"]["Numéro de sécurité sociale"] == CHILD) == in_full
+
+
+@pytest.mark.parametrize("kind", DemandeKind)
+def test_every_kind_of_draft_is_told_in_french_even_just_begun(claire, kind):
+    drafts.begin(claire, kind)
+    (told,) = mydata.gathered(claire, in_full=True)["demandes"]
+    assert not set(told["Ce qui est demandé"]) - {"Rang de naissance"}
 
 
 # Who may
@@ -152,6 +225,20 @@ def test_some_minutes_later_the_password_is_asked_again(client, inside, path):
         answer = inside(path, present_password=PASSWORD)
     assert answer.status_code == (302 if path == PAGE else 200)
     assert path == PAGE or answer["Content-Type"] == "application/zip"
+
+
+def test_a_screen_left_open_a_moment_ago_gives_nothing_without_the_password(client, inside):
+    inside(PAGE)
+    mailbox.clear()
+    assert "Votre mot de passe actuel" in said(client.get(PAGE))
+    for typed in ({}, {"present_password": "rien de tel"}):
+        page = inside(FILE, **typed)
+        assert page.status_code == 200
+        assert "text/html" in page["Content-Type"]
+    assert not AuditEvent.objects.filter(action="data.copy_taken").exists()
+    assert not mailbox
+    assert inside(FILE, present_password=PASSWORD)["Content-Type"] == "application/zip"
+    assert [one.subject for one in mailbox] == ["La copie de vos données a été téléchargée"]
 
 
 def test_a_link_alone_never_gives_the_file(client, inside):
@@ -234,7 +321,7 @@ def test_a_copy_is_kept_seven_days(client, claire, inside, private_folder):
 def test_a_file_that_no_key_opens_is_said_to_be_gone(client, inside, settings):
     inside(PAGE)
     settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLWFub3RoZXItZGF5LTAwMDA="]
-    assert inside(FILE)["Location"] == PAGE
+    assert inside(FILE, present_password=PASSWORD)["Location"] == PAGE
     assert "n'est plus là" in said(client.get(PAGE))
 
 
