@@ -1,6 +1,14 @@
 """Amounts as people read them. They are integer cents everywhere else."""
 
+import re
+
 NO_BREAK_SPACE, NARROW_SPACE = "\u00a0", "\u202f"
+
+# « 45 50 » is no amount: a space stands before three digits, and 4550 € is not what was meant.
+_TYPED = re.compile(
+    r"(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?: [0-9]{3}){1,2})"
+    r"(?:(?:[.,](?P<rest>[0-9]{0,2}))?(?: ?€)?| ?€ ?(?P<after_euro>[0-9]{2}))"
+)
 
 
 def euros(cents: int) -> str:
@@ -17,11 +25,12 @@ def plain(cents: int) -> str:
 
 
 def cents(text: str) -> int:
-    """The cents of an amount as it is typed: « 45 », « 45,5 », « 1 045.50 € ». Raises ValueError."""
-    typed = "".join(text.replace("€", "").split())
-    whole, _mark, rest = typed.replace(",", ".").partition(".")
-    if not (whole + rest).isascii() or not whole.isdigit() or len(whole) > 9:
+    """The cents of an amount as it is typed: « 45 », « 45,5 », « 1 045.50 € », « 45€50 ».
+
+    Raises ValueError for anything else, what may be read in two ways included.
+    """
+    found = _TYPED.fullmatch(" ".join(text.split()))
+    if not found:
         raise ValueError("not an amount")
-    if len(rest) > 2 or (rest and not rest.isdigit()):
-        raise ValueError("not cents")
-    return int(whole) * 100 + int(rest.ljust(2, "0"))
+    rest = found["rest"] or found["after_euro"] or ""
+    return int(found["whole"].replace(" ", "")) * 100 + int(rest.ljust(2, "0"))

@@ -16,6 +16,7 @@ from members import (
     authenticator,
     cover,
     ibans,
+    money,
     nir,
     passkeys,
     phones,
@@ -328,6 +329,9 @@ def _demande(one: Demande, in_full: bool) -> Record:
         _("État"): str(one.state_shown.label),
         _("Ce qui est demandé"): _asked(one, in_full),
         _("Réponse"): "" if one.is_undecided else one.answer,
+        _("Montant accordé"): money.euros(one.granted_cents)
+        if one.granted_cents and not one.is_undecided
+        else "",
         _("Décidée le"): one.decided_at,
         _("Payée le"): one.paid_on,
         _("Documents"): [document.name for document in one.documents.all()],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -130,6 +131,18 @@ class GrantForm(AcceptForm):
         return cleaned
 
 
+class ConfirmForm(forms.Form):
+    """The proposal as the page showed it: an agent who has not read the last one does not confirm it."""
+
+    cents = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    proposed_at = forms.DateTimeField(required=False, widget=forms.HiddenInput)
+
+
+def _as_shown(demande: Demande):
+    shown = {"cents": demande.granted_cents, "proposed_at": demande.state_at.isoformat()}
+    return partial(ConfirmForm, initial=shown)
+
+
 class PayForm(forms.Form):
     paid_on = asked.a_day(label=gettext_lazy("Payée le"), initial=timezone.localdate)
     number = forms.CharField(
@@ -175,7 +188,7 @@ class Act:
     done: str
     offered: Callable[[Demande, User], bool]
     run: Callable[[Demande, Any, dict], None]
-    form: Callable[[Demande], type[forms.Form]] = lambda demande: forms.Form
+    form: Callable[[Demande], Callable[..., forms.Form]] = lambda demande: forms.Form
     right: str = HANDLE
 
 
@@ -222,7 +235,8 @@ ACTS = [
         lambda demande, agent: (
             demande.state == State.CHECKING and demande.proposed_by_id != agent.pk
         ),
-        lambda demande, form, told: deciding.confirm(demande, **told),
+        lambda demande, form, told: deciding.confirm(demande, **form.cleaned_data, **told),
+        _as_shown,
     ),
     Act(
         "renvoyer",
@@ -389,11 +403,11 @@ class DemandeAdmin(MachineRows, admin.ModelAdmin):
             else [],
             "written": written,
             "events": demande.events.select_related("by"),
-            "buttons": [one for one in shown if not one[1].fields],
-            "forms": [one for one in shown if one[1].fields],
+            "buttons": [one for one in shown if not one[1].visible_fields()],
+            "forms": [one for one in shown if one[1].visible_fields()],
             "is_decided": demande.state in DECIDED,
         }
-        if request.user.has_perm(HANDLE):
+        if request.user.has_perm(HANDLE) and demande.assigned_to_id in (None, request.user.pk):
             following.read(written, from_staff=False)
         return TemplateResponse(request, "admin/members/demande/page.html", context)
 

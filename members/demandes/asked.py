@@ -4,7 +4,6 @@ A draft keeps what was typed right; what was not is shown again beside its error
 whole once more when the demande is deposited.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -35,7 +34,6 @@ from members.models.member import HIMSELF, Civility, Link
 OLDEST_YEARS = 2
 A_DAY = gettext_lazy("Indiquez un jour, par exemple 12/03/2024.")
 PLAINLY = gettext_lazy("Choisissez dans la liste.")
-NIR_LIKE = re.compile(r"(?:\d[\s.\-]*){13}")
 
 
 def years_before(day: date, years: int) -> date:
@@ -323,8 +321,8 @@ class LeavingForm(AskedForm):
 
 
 def no_nir(text: str) -> None:
-    """Raises ValidationError on 13 digits in a row: free text is read by more people than a sealed number."""
-    if NIR_LIKE.search(text):
+    """Raises ValidationError where a NIR may stand: free text is read by more people than a sealed number."""
+    if nir.stands_in(text):
         raise ValidationError(
             _("N'écrivez pas de numéro de sécurité sociale ici : joignez plutôt un justificatif.")
         )

@@ -1,10 +1,10 @@
 """What staff do with a demande. One agent holds it at a time, and only who holds it decides.
 
 Each act is one conditional update: of two agents who act at once, one wins and the other is told so
-(steps.Overtaken). Nobody handles what he asked himself.
+(steps.Overtaken).
 """
 
-from datetime import date
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -13,8 +13,16 @@ from django.utils import timezone
 
 from members import audit
 from members.demandes import family
-from members.demandes.steps import PUT_BACK, RESUMED, SENT_BACK, Overtaken, step, tell
-from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, Member, User
+from members.demandes.steps import (
+    NOTHING_PROPOSED,
+    PUT_BACK,
+    RESUMED,
+    SENT_BACK,
+    Overtaken,
+    step,
+    tell,
+)
+from members.models import Decompte, Demande, DemandeDocument, DemandeMessage, User
 from members.models.demande import HELD, DemandeKind, State
 
 
@@ -22,20 +30,16 @@ class SamePerson(Exception):
     """Who proposed does not confirm: above the amount, two people decide."""
 
 
-def _not_his_own(by: User) -> Q:
+def _held_by(by: User) -> Q:
     # By columns of the row itself: an update that joins chooses its rows in a query of its own, and does
     # not judge anew the one that somebody else moved while it waited.
-    return ~Q(member__in=Member.objects.filter(user=by))
-
-
-def _held_by(by: User) -> Q:
-    return _not_his_own(by) & Q(assigned_to=by)
+    return Q(assigned_to=by)
 
 
 def take(demande: Demande, *, by: User, request=None) -> None:
     """`by` follows this demande from now on. Raises Overtaken."""
     with transaction.atomic():
-        only = _not_his_own(by) & Q(state=State.SUBMITTED)
+        only = Q(state=State.SUBMITTED)
         step(demande, State.TAKEN, by=by, request=request, only=only, assigned_to=by)
 
 
@@ -57,7 +61,7 @@ def put_back(demande: Demande, *, by: User, request=None) -> None:
 def assign(demande: Demande, to: User, *, by: User, request=None) -> None:
     """Gives a demande that somebody holds to `to`. Raises Overtaken."""
     there = Demande.objects.filter(
-        _not_his_own(to), pk=demande.pk, state__in=HELD, assigned_to=demande.assigned_to_id
+        pk=demande.pk, state__in=HELD, assigned_to=demande.assigned_to_id
     )
     with transaction.atomic():
         if not there.update(assigned_to=to, touched_at=timezone.now()):
@@ -96,7 +100,7 @@ def resume(demande: Demande, *, by: User, request=None) -> None:
 def answer(demande: Demande, text: str, *, by: User, request=None) -> None:
     """A message to the member, who is told that his demande moved. Raises Overtaken."""
     with transaction.atomic():
-        here = Demande.objects.filter(_not_his_own(by), pk=demande.pk)
+        here = Demande.objects.filter(pk=demande.pk)
         if not here.exclude(state=State.DRAFT).hold():
             raise Overtaken
         _say(demande, text, by)
@@ -145,13 +149,16 @@ def accept(
         family.carry_out(demande, by=by, request=request)
 
 
-def confirm(demande: Demande, *, by: User, request=None) -> None:
-    """The second agent grants what the first proposed. Raises SamePerson, Overtaken."""
+def confirm(
+    demande: Demande, *, cents: int | None, proposed_at: datetime | None, by: User, request=None
+) -> None:
+    """The second agent grants what the first proposed: the amount of that instant, as his page showed
+    them, and no other. Raises SamePerson, Overtaken."""
     if demande.proposed_by_id == by.pk:
         raise SamePerson
     with transaction.atomic():
-        only = _not_his_own(by) & Q(state=State.CHECKING) & ~Q(proposed_by=by)
-        only &= Q(granted_cents=demande.granted_cents)  # what he read is what he grants
+        only = Q(state=State.CHECKING, granted_cents=cents, state_at=proposed_at)
+        only &= ~Q(proposed_by=by)
         _decide(demande, State.ACCEPTED, by, request, only=only)
 
 
@@ -163,13 +170,10 @@ def send_back(demande: Demande, *, by: User, request=None) -> None:
             State.TAKEN,
             by=by,
             request=request,
-            only=_not_his_own(by) & Q(state=State.CHECKING),
+            only=Q(state=State.CHECKING),
             action=SENT_BACK,
             is_told=False,
-            proposed_by=None,
-            granted_cents=None,
-            two_people_above=None,
-            answer="",
+            **NOTHING_PROPOSED,
         )
 
 
@@ -199,7 +203,7 @@ def pay(
 ) -> None:
     """The reimbursement was paid on that day, in `decompte` where it is here already. Raises Overtaken."""
     with transaction.atomic():
-        only = _not_his_own(by) & Q(kind=DemandeKind.CARE)
+        only = Q(kind=DemandeKind.CARE)
         step(
             demande,
             State.PAID,

@@ -117,7 +117,8 @@ def _stored(clean: Sequence[Clean]) -> Iterator[list[str]]:
     places: list[str] = []
     try:
         for one in clean:
-            places.append(default_storage.save(upload_to(None, one.name), one.content))
+            places.append(upload_to(None, one.name))  # known before: a full disk keeps half a file
+            places[-1] = default_storage.save(places[-1], one.content)
         yield places
     finally:
         rows = DemandeDocument.objects.filter(file__in=places).values_list("file", flat=True)
@@ -169,6 +170,7 @@ def deposit(demande: Demande, *, by, request=None) -> None:
     with transaction.atomic():
         if not Demande.objects.filter(pk=demande.pk, state=State.DRAFT).hold():
             raise Overtaken
+        demande.refresh_from_db()  # what is judged is what stands there, held, and not what was read before
         if not asked.is_whole(demande):
             raise Incomplete
         if kind.needs_document and not demande.documents.exists():

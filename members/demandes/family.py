@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from members import audit
 from members.models import AyantDroit, Demande, Joining, Leaving
 from members.models.demande import DemandeKind
-from members.models.member import NirAbsence
+from members.models.member import MADE_HERE, NirAbsence
 
 
 class Impossible(Exception):
@@ -48,7 +48,7 @@ def _join(asked: Joining) -> AyantDroit:
     member = asked.demande.member
     person = AyantDroit(
         member=member,
-        reference=_free_reference(member),
+        reference=f"{MADE_HERE}{asked.demande_id}",  # none that a feed gives to another
         link=asked.link,
         civility=asked.civility,
         birth_name=asked.birth_name,
@@ -71,11 +71,6 @@ def _join(asked: Joining) -> AyantDroit:
 def forget_number(demande: Demande) -> None:
     """The NIR that was given with a declaration has served, or never will."""
     Joining.objects.filter(demande=demande).update(nir_sealed="", nir_digest=None)
-
-
-def _free_reference(member) -> str:
-    known = set(AyantDroit.objects.filter(member=member).values_list("reference", flat=True))
-    return next(one for number in range(1, 100) if (one := f"{number:02}") not in known)
 
 
 def _leave(asked: Leaving) -> AyantDroit:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from members import audit, throttle
 from members.demandes import family
-from members.demandes.steps import Overtaken, step
+from members.demandes.steps import NOTHING_PROPOSED, Overtaken, step
 from members.models import Demande, DemandeMessage, Member
 from members.models.demande import MOVES, State
 from members.throttle import Hit
@@ -23,9 +23,9 @@ def mine(member: Member) -> QuerySet[Demande]:
 
 
 def withdraw(demande: Demande, *, by, request=None) -> None:
-    """Gives the demande up, while nobody has decided. Raises Overtaken."""
+    """Gives the demande up, while nobody has decided; what an agent proposed goes. Raises Overtaken."""
     with transaction.atomic():
-        step(demande, State.WITHDRAWN, by=by, request=request)
+        step(demande, State.WITHDRAWN, by=by, request=request, **NOTHING_PROPOSED)
         family.forget_number(demande)
 
 

@@ -25,6 +25,14 @@ PUT_BACK = "demande.put_back"
 RESUMED = "demande.resumed"
 SENT_BACK = "demande.sent_back"
 
+# what a proposal wrote, where it ends without a second agent's word
+NOTHING_PROPOSED = {
+    "proposed_by": None,
+    "granted_cents": None,
+    "two_people_above": None,
+    "answer": "",
+}
+
 
 class Overtaken(Exception):
     """Somebody moved this demande meanwhile: it is not where the act needs it to be."""

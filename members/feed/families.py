@@ -1,5 +1,7 @@
 """The stage of members: one family at a time, whole, with its adhésions, ayants droit and décomptes."""
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,9 +33,11 @@ from members.models import (
     Contract,
     Decompte,
     DecompteLine,
+    Leaving,
     Member,
 )
-from members.models.member import NIR_PURPOSE, NirAbsence, Noemie
+from members.models.demande import DemandeState
+from members.models.member import MADE_HERE, NIR_PURPOSE, NirAbsence, Noemie
 from members.models.period import FOREVER, gap_in
 
 IDENTITY = (
@@ -81,6 +85,7 @@ class Families:
         self.contracts = self.known.learn(Contract, self._named(groups, layout.ADHESIONS))
         self.domains = self.known.learn(CareDomain, self._named(groups, layout.DECOMPTES))
         rows, adhesions, relatives = self._fetch(groups)
+        self.left = _ended_here(relatives)
         self.families, self.to_confirm = [], []
         self.decomptes, self.acts = [], []
         paid: list[tuple[Family, Group]] = []
@@ -190,16 +195,28 @@ class Families:
         by_key = {row["reference"]: row for row in rows}
         changes = []
         for line in group.readable(layout.AYANTS_DROIT):
-            row = by_key.pop(line.values["reference"], None)
+            reference = line.values["reference"]
+            row = by_key.pop(reference, None)
+            if row is None:
+                row = _made_here(by_key, line)
+            if reference.startswith(MADE_HERE) and not (row and _is_same(row, line.values)):
+                line.refuse(_("reference : « P- » est réservé au portail."))
+                if row:
+                    by_key[reference] = row
+                continue
             values = _as_person(line.values, row)
             del values["number"]
+            left = self.left.get(row["id"]) if row else None
+            if left and values["start"] <= left < (values["end"] or FOREVER):
+                values["end"] = left
+                self.to_confirm.append((line, ["end"]))
             changes.append(Change(row, line, values))
         if not by_key:
             return changes
         listed = {line.values.get("reference") for line in lines}
         unlisted = []
         for reference, row in by_key.items():
-            if reference in listed:
+            if reference in listed or reference.startswith(MADE_HERE):
                 changes.append(Change(row, values=row))
             else:
                 unlisted.append((row, {"numero_adherent": group.key, "reference": reference}))
@@ -318,6 +335,38 @@ class Families:
 
     def keep_in_mind(self) -> None:
         """Nothing names a member but his own family, which is whole here."""
+
+
+def _ended_here(relatives: dict[int, list[Row]]) -> dict[int, date]:
+    """The last day of those whose cover an accepted demande ended, by id, where it still ends so."""
+    ends = {row["id"]: row["end"] for rows in relatives.values() for row in rows if row["end"]}
+    if not ends:
+        return {}
+    decided = Leaving.objects.filter(
+        ayant_droit__in=list(ends), demande__state=DemandeState.ACCEPTED
+    ).values_list("ayant_droit_id", "last_day")
+    return {pk: day for pk, day in decided if ends[pk] == day}
+
+
+def _made_here(by_key: dict[str, Row], line: Line) -> Row | None:
+    """Takes out of `by_key` the person that a demande made and that `line` brings under its own reference."""
+    for reference, row in by_key.items():
+        if reference.startswith(MADE_HERE) and _is_same(row, line.values):
+            return by_key.pop(reference)
+    return None
+
+
+def _is_same(row: Row, values: Row) -> bool:
+    """Whether both are born on the same day, of the same rank, with the same first name."""
+    return all(row[name] == values[name] for name in ("birth_date", "birth_rank")) and (
+        _first_name(row) == _first_name(values)
+    )
+
+
+def _first_name(values: Row) -> str:
+    first = re.split(r"[\s,-]+", values["first_names"].strip())[0]
+    letters = unicodedata.normalize("NFKD", first.casefold())
+    return "".join(one for one in letters if not unicodedata.combining(one))
 
 
 def _as_person(values: Row, row: Row | None) -> Row:

@@ -44,7 +44,11 @@ GROWN = 1_000  # rows: fewer change little of what the database knows of its tab
 OUTCOMES = ("read", "added", "changed", "unchanged", "ended", "rejected", "to_confirm")
 TO_CONFIRM = "a-confirmer.csv"
 CONFIRM_HEADER = ["ligne", "numero_adherent", "colonnes"]
-_COLUMN = {column.field: column.name for column in layout.MEMBERS.columns}
+_COLUMN = {
+    column.field: column.name
+    for of in (layout.MEMBERS, layout.AYANTS_DROIT)
+    for column in of.columns
+}
 
 # Whose open rows an absence may end, and the number that they are listed under.
 _ENDED = {

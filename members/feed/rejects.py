@@ -2,22 +2,19 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from members import nir
 from members.feed.lines import Line, Source
 from members.spreadsheets import cell
 
-# A NIR that slipped into another column, whatever stands between its digits; Corsica's have an A or a B.
-_BETWEEN = r"[\W_]{0,3}"
-NIR_LIKE = re.compile(rf"\d(?:{_BETWEEN}\d){{5}}{_BETWEEN}[\dABab](?:{_BETWEEN}\d){{6,}}")
 PLACE = ("ligne", "motif")
 
 
 def masked(text: str) -> str:
-    """`text` without anything that may be a NIR."""
-    return NIR_LIKE.sub(lambda found: "•" * len(found[0]), text)
+    """`text` without anything that may be a NIR: one that slipped into another column."""
+    return nir.LIKE.sub(lambda found: "•" * len(found[0]), text)
 
 
 def record(source: Source, line: Line) -> str:

@@ -287,6 +287,10 @@ _FEMININE = {
 }
 
 
+# The reference of who joined by an accepted demande, « P-<demande> », until a feed lists him.
+MADE_HERE = "P-"
+
+
 class AyantDroit(Period, Person):
     """A person covered through a member. An adult one is a data subject in his own right."""
 

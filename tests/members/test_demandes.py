@@ -1,12 +1,14 @@
 """« Mes demandes », from a draft to the mutual: nothing typed is lost, nothing is anybody else's."""
 
 import contextlib
+import errno
 import re
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members import money, mydata_sections, preferences, retention
-from members.demandes import deciding, drafts
+from members.demandes import asked, deciding, drafts
 from members.demandes.steps import Overtaken
 from members.mail.memory import outbox as mailbox
 from members.models import (
@@ -173,6 +175,30 @@ def test_an_amount_typed_with_either_mark_is_read_to_the_cent(cents, mark):
     assert money.cents(money.euros(cents)) == cents
 
 
+@pytest.mark.parametrize(
+    ("typed", "cents"),
+    [
+        ("45", 4500),
+        (" 45 € ", 4500),
+        ("45,5", 4550),
+        ("45€50", 4550),
+        ("45 € 50", 4550),
+        ("1 045.50€", 104_550),
+        ("12 345 678", 1_234_567_800),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(typed, cents):
+    assert money.cents(typed) == cents
+
+
+@pytest.mark.parametrize(
+    "typed", ["45 50", "45€5", "€45", "4€5€", "45,50€50", "1 0455", "1045 500", "1,000.00", "٣"]
+)
+def test_an_amount_that_may_be_read_in_two_ways_is_none(typed):
+    with pytest.raises(ValueError, match="not an amount"):
+        money.cents(typed)
+
+
 @given(st.text())
 def test_whatever_is_typed_is_an_amount_or_refused(text):
     with contextlib.suppress(ValueError):
@@ -251,6 +277,19 @@ def test_no_file_stays_on_disk_without_its_row(claire, glasses, monkeypatch, tmp
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_disk_that_fills_up_keeps_no_half_of_a_file(claire, glasses, monkeypatch, tmp_path):
+    demande = draft(claire, glasses, document=False)
+
+    def half(self, *args):
+        yield b"half a bill"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ContentFile, "chunks", half)
+    with pytest.raises(OSError, match="No space"):
+        drafts.attach(demande, [photo()], by=claire.user)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def test_a_document_is_given_to_its_owner_as_a_file_to_keep(browser, claire, glasses):
     demande = draft(claire, glasses)
     one = demande.documents.get()
@@ -281,6 +320,33 @@ def test_a_draft_handed_in_twice_is_one_demande(claire, covered, glasses):
     with pytest.raises(Overtaken):
         drafts.deposit(demande, by=claire.user)
     assert demande.events.count() == 1
+
+
+def test_what_is_handed_in_is_judged_as_it_stands_and_not_as_it_was_read(claire, covered, glasses):
+    demande = draft(claire, glasses)
+    assert asked.is_whole(demande)  # what a page read a moment ago
+    elsewhere = Demande.objects.get(pk=demande.pk)
+    form = asked.form_of(elsewhere, {"person": "", "care_on": "x", "domain": "", "paid": ""})
+    form.is_valid()
+    drafts.keep(elsewhere, form)
+    with pytest.raises(drafts.Incomplete):
+        drafts.deposit(demande, by=claire.user)
+    assert Demande.objects.get().is_draft
+
+
+@pytest.mark.django_db(transaction=True)
+def test_emptied_and_handed_in_at_once_is_one_of_both(claire, covered, glasses, together):
+    demande = draft(claire, glasses)
+    mine, elsewhere = (Demande.objects.get(pk=demande.pk) for _ in range(2))
+    assert asked.is_whole(mine)
+    form = asked.form_of(elsewhere, {"paid": ""})
+    form.is_valid()
+    raised = together(
+        lambda: drafts.deposit(mine, by=claire.user), lambda: drafts.keep(elsewhere, form)
+    )
+    assert sorted(raised) in (["", "Overtaken"], ["", "Incomplete"])
+    now = Demande.objects.get()
+    assert now.is_draft != asked.is_whole(now)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -390,7 +456,7 @@ def test_a_message_goes_to_the_mutual_and_is_limited(browser, claire, glasses, s
     assert DemandeMessage.objects.get().from_staff is False
 
 
-@pytest.mark.parametrize("body", ["", "   ", "x" * 2001, "\0", "1 81 09 13 001 042 17"])
+@pytest.mark.parametrize("body", ["", "   ", "x" * 2001, "\0", "Mon numéro : 2/75/03/2A/350/102"])
 def test_a_bad_message_is_said_beside_its_field(browser, claire, glasses, body):
     demande = deposited(claire, glasses)
     page = browser.post(f"{LIST}{demande.pk}/message/", {"body": body})
@@ -550,6 +616,13 @@ def test_a_move_that_the_table_does_not_hold_is_not_made(claire, covered, glasse
     for to in (State.ACCEPTED, State.REFUSED, State.PAID, State.AWAITING, State.CHECKING):
         assert not here.move(to)
     assert here.get().state == State.SUBMITTED
+
+
+def test_a_copy_of_ones_data_says_what_was_granted(claire, covered, glasses, hugo):
+    demande = deposited(claire, glasses)
+    deciding.take(demande, by=hugo)
+    deciding.accept(demande, cents=3000, by=hugo)
+    assert mydata_sections.demandes(claire, False)[0]["Montant accordé"] == money.euros(3000)
 
 
 def test_a_copy_of_ones_data_holds_demandes_at_the_same_cost_and_no_number_in_clear(

@@ -1,5 +1,6 @@
 """The queue of staff: one agent holds a demande, two decide above an amount, one of two at once wins."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -142,7 +143,7 @@ def test_the_member_is_told_of_each_step_that_is_his_to_know_and_of_no_other(
     assert mails(deciding.resume, demande, by=hugo) == 0
     assert mails(deciding.answer, demande, "Merci.", by=hugo) == 1
     assert mails(deciding.accept, demande, cents=80_000, by=hugo) == 0
-    assert mails(deciding.confirm, demande, by=ines) == 1
+    assert mails(deciding.confirm, demande, by=ines, **shown(demande)) == 1
     assert mails(deciding.pay, demande, timezone.localdate(), by=hugo) == 1
     assert len({mail.body for mail in mailbox}) == 1  # one sentence for all of them
 
@@ -195,6 +196,11 @@ def dear(claire, covered, glasses, hugo):
     return demande
 
 
+def shown(demande):
+    """What the page of a second agent holds of the proposal, and sends with his act."""
+    return {"cents": demande.granted_cents, "proposed_at": demande.state_at.isoformat()}
+
+
 def test_above_the_amount_another_agent_confirms(client, browser, dear, hugo, ines):
     do(browser, dear, "accepter", cents="500,01")
     dear.refresh_from_db()
@@ -202,8 +208,8 @@ def test_above_the_amount_another_agent_confirms(client, browser, dear, hugo, in
     page = said(do(browser, dear, "confirmer"))
     assert "Cet acte n'est plus possible" in page
     with pytest.raises(deciding.SamePerson):
-        deciding.confirm(dear, by=hugo)
-    do(desk(client, ines), dear, "confirmer")
+        deciding.confirm(dear, cents=50_001, proposed_at=dear.state_at, by=hugo)
+    do(desk(client, ines), dear, "confirmer", **shown(dear))
     dear.refresh_from_db()
     assert dear.state == State.ACCEPTED
     assert (dear.proposed_by, dear.decided_by) == (hugo, ines)
@@ -241,13 +247,35 @@ def test_the_database_refuses_that_one_person_grants_alone_above_the_amount(dear
         )
 
 
-def test_an_amount_that_changed_since_it_was_read_is_not_confirmed(dear, hugo, ines):
-    deciding.accept(dear, cents=80_000, by=hugo)
-    as_read = Demande.objects.get(pk=dear.pk)
-    deciding.send_back(dear, by=ines)
-    deciding.accept(dear, cents=90_000, by=hugo)
-    with pytest.raises(Overtaken):
-        deciding.confirm(as_read, by=ines)
+@pytest.mark.parametrize("anew", [90_000, 80_000])
+def test_a_proposal_made_anew_since_the_page_was_read_is_not_confirmed(
+    client, dear, hugo, ines, anew
+):
+    deciding.accept(dear, cents=80_000, text="Votre forfait", by=hugo)
+    browser = desk(client, ines)
+    page = browser.get(f"{QUEUE}{dear.pk}/change/").content.decode()
+    told = shown(dear)
+    for name, value in told.items():
+        assert re.search(
+            rf'type="hidden" name="confirmer-{name}" value="{re.escape(str(value))}"', page
+        )
+    deciding.send_back(dear, by=hugo)
+    deciding.accept(dear, cents=anew, text="Autre chose", by=hugo)
+    for stale in (told, {}, {"cents": "x"}, {"cents": anew, "proposed_at": "hier"}):
+        do(browser, dear, "confirmer", **stale)
+        dear.refresh_from_db()
+        assert dear.state == State.CHECKING
+    do(browser, dear, "confirmer", **shown(dear))
+    dear.refresh_from_db()
+    assert (dear.state, dear.granted_cents) == (State.ACCEPTED, anew)
+
+
+def test_what_was_proposed_goes_with_a_demande_that_is_given_up(client, dear, hugo, claire):
+    deciding.accept(dear, cents=80_000, text="Bonne nouvelle", by=hugo)
+    following.withdraw(dear, by=claire.user)
+    assert (dear.state, dear.granted_cents, dear.proposed_by) == (State.WITHDRAWN, None, None)
+    page = said(sign_in(client, claire.user).get(f"/espace/demandes/{dear.pk}/"))
+    assert "Bonne nouvelle" not in page
 
 
 @pytest.mark.parametrize(("cents", "wrong"), [(-1, 1), (2**31, 1), (0, 0), (50_000, 0)])
@@ -298,11 +326,6 @@ def test_the_page_says_so_to_who_comes_second(browser, held, monkeypatch):
     monkeypatch.setattr(deciding, "refuse", overtaken)
     page = do(browser, held, "refuser", text="Trop tard")
     assert "vient d'agir avant vous" in said(page)
-
-
-def test_nobody_handles_what_he_asked_himself(waiting, claire):
-    with pytest.raises(Overtaken):
-        deciding.take(waiting, by=claire.user)
 
 
 # Rights and doors
@@ -430,6 +453,12 @@ def test_the_queue_costs_the_same_with_one_or_many(
     assert [one.pk for one in seen] == sorted(Demande.objects.values_list("pk", flat=True))
 
 
+def test_one_row_that_lacks_what_it_asks_does_not_close_the_queue(browser, waiting):
+    waiting.care.paid_cents = None
+    waiting.care.save()
+    assert waiting.reference in said(browser.get(QUEUE))
+
+
 def test_one_demande_costs_the_same_whatever_was_said_of_it(
     browser, held, hugo, django_assert_max_num_queries
 ):
@@ -447,8 +476,14 @@ def test_a_message_is_read_by_who_handles_and_not_by_who_looks(client, held, cla
     following.write(held, "Bonjour", by=claire.user)
     desk(client, agent("paula", "view_demande")).get(f"{QUEUE}{held.pk}/change/")
     assert DemandeMessage.objects.get().read_at is None
+    desk(client, agent("ines")).get(f"{QUEUE}{held.pk}/change/")
+    assert DemandeMessage.objects.get().read_at is None  # Hugo holds it
     desk(client, agent("hugo")).get(f"{QUEUE}{held.pk}/change/")
     assert DemandeMessage.objects.get().read_at
+    following.write(held, "Encore", by=claire.user)
+    deciding.put_back(held, by=agent("hugo"))
+    desk(client, agent("ines")).get(f"{QUEUE}{held.pk}/change/")
+    assert not DemandeMessage.objects.filter(read_at=None).exists()
 
 
 # Ayants droit and corrections
@@ -488,7 +523,7 @@ def test_a_child_declared_and_accepted_is_an_ayant_droit(claire, covered, hugo):
     deciding.accept(demande, by=hugo)
     noe = AyantDroit.objects.get()
     assert (noe.first_names, noe.link, noe.start, noe.end) == ("Noé", "enfant", relative(-40), None)
-    assert (noe.reference, noe.nir) == ("01", NIR)
+    assert (noe.reference, noe.nir) == (f"P-{demande.pk}", NIR)
     demande.joining.refresh_from_db()
     assert not demande.joining.nir_sealed  # it served
     assert (

@@ -19,12 +19,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connections, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum.exceptions import ValidationError as StdnumError
 from stdnum.fr import nir as stdnum_nir
 
 from members import job_turns, jobs, nir, phones
+from members.demandes import deciding, drafts
 from members.feed import exporting, folder, importing, index, layout, rejects, work, writing
 from members.feed.families import Families
 from members.feed.importing import Options
@@ -37,15 +39,18 @@ from members.models import (
     Contract,
     DecompteLine,
     Delegation,
+    Demande,
     Holding,
     Job,
     Member,
     User,
 )
+from members.models.demande import DemandeKind
 from members.models.job import JobState
 from portal.demo import people
 from tests.cast import *  # noqa: F403
 from tests.incidents.embedded import embedded_database
+from tests.members.papers import paper
 from tests.members.steps import type_code, type_password
 from tests.members.test_jobs import colleague
 from tests.services.portal import manage
@@ -420,6 +425,106 @@ def test_a_number_is_hidden_however_it_is_spelt_and_wherever_it_stands(db, feed,
 def test_what_is_no_number_stays_in_the_refused_lines():
     for text in ("2025-01-01", "06 12 34 56 78", "+33612345678", "900000015", "BAIE-2024"):
         assert rejects.masked(text) == text
+
+
+# ------------------------------------------------------- what members asked here and staff accepted
+
+
+@pytest.fixture
+def decides(db, feed):
+    """`decides(kind, **columns)`: Katell's demande, deposited and accepted."""
+    feed.bring_in()
+    katell = Member.objects.get(number=KATELL)
+    katell.user = User.objects.create(identifiant="katell")
+    katell.save()
+    hugo = User.objects.create(identifiant="hugo", is_staff=True)
+
+    def decides(kind, **columns) -> Demande:
+        demande = drafts.begin(katell, kind)
+        for name, value in columns.items():
+            setattr(demande.detail, name, value)
+        demande.detail.save()
+        paper(demande)
+        drafts.deposit(demande, by=katell.user)
+        deciding.take(demande, by=hugo)
+        deciding.accept(demande, by=hugo)
+        return demande
+
+    return decides
+
+
+@pytest.fixture
+def noe(decides):
+    born = timezone.localdate() - timedelta(days=40)
+    told = {"link": "enfant", "birth_name": "Caradec", "first_names": "Noé Yann"}
+    decides(DemandeKind.JOINING, **told, birth_date=born, since=born)
+    return AyantDroit.objects.get(first_names="Noé Yann")
+
+
+def lists(feed, **cells):
+    """Adds a line to ayants_droit.csv, for somebody born as Noé unless `cells` says otherwise."""
+    born = (timezone.localdate() - timedelta(days=40)).isoformat()
+    rows = feed.read("ayants_droit.csv")
+    told = {
+        "numero_adherent": KATELL,
+        "reference": "04",
+        "lien": "enfant",
+        "nom_naissance": "Caradec",
+        "prenoms": "NOE",
+        "date_naissance": born,
+        "rang_naissance": "1",
+        "debut": born,
+        "motif_sans_nir": "en_attente",
+    }
+    feed.write("ayants_droit.csv", [*rows, dict.fromkeys(rows[0], "") | told | cells])
+
+
+def test_who_joined_here_is_the_same_person_once_a_feed_lists_him(feed, noe):
+    lists(feed)
+    report = feed.bring_in()["ayants_droit.csv"]
+    assert (report["changed"], report.get("added"), report.get("rejected")) == (1, None, None)
+    again = AyantDroit.objects.get(member=noe.member, birth_date=noe.birth_date)
+    assert (again.pk, again.reference, again.first_names) == (noe.pk, "04", "NOE")
+    assert "changed" not in feed.bring_in()["ayants_droit.csv"]
+
+
+def test_who_joined_here_is_never_given_to_another(feed, noe):
+    lists(feed, prenoms="Erwan")
+    lists(feed, reference=noe.reference, prenoms="Erwan", date_naissance="2012-02-03")
+    lists(feed, reference="P-9", prenoms="Erwan", date_naissance="2013-02-03")
+    assert feed.bring_in()["ayants_droit.csv"]["rejected"] == 3
+    assert "« P- » est réservé au portail" in feed.files["rejets-ayants_droit.csv"]
+    noe.refresh_from_db()
+    assert (noe.first_names, noe.reference[:2]) == ("Noé Yann", "P-")
+    assert not AyantDroit.objects.filter(first_names="Erwan").exists()
+
+
+def test_a_whole_file_that_does_not_know_yet_who_joined_here_does_not_end_him(feed, noe):
+    today = timezone.localdate()
+    feed.bring_in(whole=frozenset({"ayants_droit.csv"}), at_most=100, ends_on=today)
+    noe.refresh_from_db()
+    assert noe.end is None
+
+
+def test_an_end_decided_here_is_not_undone_by_a_feed_that_does_not_know_it(feed, decides):
+    today = timezone.localdate()
+    ronan = AyantDroit.objects.get(member__number=KATELL, reference="01")
+    decides(DemandeKind.LEAVING, ayant_droit=ronan, reason="separation", last_day=today)
+    report = feed.bring_in()["ayants_droit.csv"]
+    assert (report.get("changed"), report["to_confirm"]) == (None, 1)
+    assert feed.files["a-confirmer.csv"].rstrip().endswith(f";{KATELL};fin")
+    ronan.refresh_from_db()
+    assert ronan.end == today
+    line = next(
+        number
+        for number, row in enumerate(feed.read("ayants_droit.csv"), 2)
+        if (row["numero_adherent"], row["reference"]) == (KATELL, "01")
+    )
+    earlier = today - timedelta(days=3)
+    feed.change("ayants_droit.csv", line, fin=earlier.isoformat())
+    assert "to_confirm" not in feed.bring_in()["ayants_droit.csv"]
+    ronan.refresh_from_db()
+    assert ronan.end == earlier
 
 
 # ------------------------------------------------------------------ what belongs together is whole
