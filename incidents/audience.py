@@ -33,6 +33,7 @@ from incidents.facts import Facts, TargetFacts
 from incidents.fingerprint import fingerprint
 from incidents.models.claim import ClaimState
 from incidents.reasons import CONCERNED
+from members.days import years_before
 from members.models.category import DataCategory, codes_of
 from members.models.contract import ContractKind
 
@@ -358,11 +359,3 @@ def tally(found: Counter, facts: Facts, as_of: date) -> Count:
                     operator.contracts[group.contract] = Numbers(categories=none(place))
                 operator.contracts[group.contract].add(kinds, mask, number)
     return Count(as_of, totals, operators)
-
-
-def years_before(day: date, years: int) -> date:
-    """The latest birth date of who has `years` on `day`; born on 29 February, one ages on 1 March."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)

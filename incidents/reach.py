@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import notices, reach_figures
-from incidents.audience import ADULT_AGE, years_before
+from incidents.audience import ADULT_AGE
 from incidents.exposure import AYANTS_DROIT, MEMBERS, judged
 from incidents.facts import Facts
 from incidents.models import Acknowledgement, Census, Dispatch, Incident, NoticeVersion, Reach
@@ -25,6 +25,7 @@ from incidents.models.reach import Channel, DispatchState, ReachState, Unreachab
 from incidents.reach_figures import Totals
 from incidents.reasons import CONCERNED
 from members import audit, jobs
+from members.days import years_before
 from members.models import AyantDroit, Job, Member
 
 FILL = "incidents.reach"

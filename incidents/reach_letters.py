@@ -20,13 +20,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import exposure, notices, pages, reach, renderings
-from incidents.audience import ADULT_AGE, years_before
+from incidents.audience import ADULT_AGE
 from incidents.exposure import AYANTS_DROIT, MEMBERS, PersonExposure
 from incidents.facts import Facts
 from incidents.models import Dispatch, Incident, NoticeVersion, Reach
 from incidents.models.reach import Capacity, Channel, DispatchState, ReachState
 from incidents.models.wording import Audience
 from members import audit, cover, jobs, letter_pages
+from members.days import years_before
 from members.letters import ALPHABET, SEPARATORS
 from members.models import AyantDroit, Job
 from members.spreadsheets import cell

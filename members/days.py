@@ -30,6 +30,14 @@ def from_hour(value: datetime) -> str:
     return _("le %(day)s à partir de %(hour)s") % told
 
 
+def years_before(day: date, years: int) -> date:
+    """The latest birth date of who has `years` on `day`; born on 29 February, one ages on 1 March."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
+
+
 def _day(value: date, rest: str) -> str:
     if isinstance(value, datetime):
         value = timezone.localtime(value)

@@ -110,18 +110,22 @@ def taking(view):
     return files.taking(each=TOGETHER, together=TOGETHER)(view)
 
 
-def accept(uploads: Sequence[UploadedFile], *, already: tuple[int, int] = (0, 0)) -> list[Clean]:
+def check(count: int, weight: int) -> None:
+    """Raises Refused where so many documents, or so many bytes, are too many for one demande."""
+    if count > MOST:
+        raise Refused([_("Vous pouvez joindre %(most)d documents au plus.") % {"most": MOST}])
+    if weight > TOGETHER:
+        raise Refused([str(TOO_HEAVY_TOGETHER)])
+
+
+def accept(uploads: Sequence[UploadedFile]) -> list[Clean]:
     """Each document written again: photos upright and without what their camera told, PDF without what
     acts. JPEG, PNG, PDF and HEIC are known by what they hold; HEIC becomes JPEG.
 
-    `already`: how many documents the same request holds, and their bytes. Raises Refused, and nothing
-    else whatever the files hold; then none is kept. Takes a second or so: call it outside a transaction.
+    Raises Refused, and nothing else whatever the files hold; then none is kept. Takes a second or so:
+    call it outside a transaction.
     """
-    count, weight = already
-    if count + len(uploads) > MOST:
-        raise Refused([_("Vous pouvez joindre %(most)d documents au plus.") % {"most": MOST}])
-    if weight + sum(one.size for one in uploads) > TOGETHER:
-        raise Refused([str(TOO_HEAVY_TOGETHER)])
+    check(len(uploads), sum(one.size for one in uploads))
     cleaned, sentences = [], []
     for upload in uploads:
         try:

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import notices, renderings, review
-from incidents.audience import ADULT_AGE, years_before
+from incidents.audience import ADULT_AGE
 from incidents.models import NoticeVersion
 from incidents.models.wording import Audience
 from incidents.renderings import OF_A_PERSON
 from members import audit
+from members.days import years_before
 from members.models import AyantDroit, Member
 
 # The pages that people read; the other audiences have none, and read the same blocks.

@@ -1,12 +1,12 @@
 """What each kind of demande asks: its form, what a draft keeps of it, and its words for both sides.
 
-A draft keeps what was typed right; what was not is shown again beside its error. `problems` judges the
-whole once more when the demande is deposited.
+A draft keeps what was typed right; what was not is shown again beside its error. `is_whole` judges it
+once more when the demande is deposited.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -34,14 +34,6 @@ from members.models.member import HIMSELF, Civility, Link
 OLDEST_YEARS = 2
 A_DAY = gettext_lazy("Indiquez un jour, par exemple 12/03/2024.")
 PLAINLY = gettext_lazy("Choisissez dans la liste.")
-
-
-def years_before(day: date, years: int) -> date:
-    """The same day `years` ago; the 28th where that day does not exist."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)
 
 
 def a_day(**options) -> forms.DateField:
@@ -155,7 +147,7 @@ class CareForm(AskedForm):
         day, today = self.cleaned_data["care_on"], timezone.localdate()
         if day > today:
             raise ValidationError(_("Ce jour n'est pas encore venu."))
-        oldest = years_before(today, OLDEST_YEARS)
+        oldest = days.years_before(today, OLDEST_YEARS)
         if day < oldest:
             raise ValidationError(
                 _("Ces soins datent de plus de deux ans : la loi ne permet plus de les rembourser.")
@@ -228,9 +220,17 @@ class JoiningForm(AskedForm):
         error_messages={"max_length": gettext_lazy("Ce numéro n'est pas valide. Vérifiez-le.")},
     )
 
+    def prepare(self):
+        if given := self.initial.get("nir_given"):
+            told = _("Déjà donné : %(number)s. Laissez vide pour le garder.") % {"number": given}
+            self.fields["nir"].help_text = told
+            self.fields["forgets_nir"] = forms.BooleanField(
+                label=_("Ne plus donner ce numéro"), required=False
+            )
+
     def clean_birth_date(self):
         day = self.cleaned_data["birth_date"]
-        if not years_before(timezone.localdate(), 130) <= day <= timezone.localdate():
+        if not days.years_before(timezone.localdate(), 130) <= day <= timezone.localdate():
             raise ValidationError(_("Cette date de naissance n'est pas possible."))
         return day
 
@@ -274,7 +274,7 @@ class JoiningForm(AskedForm):
     @staticmethod
     def typed(detail: Joining):
         names = [name for name in JoiningForm.base_fields if name != "nir"]
-        return {name: getattr(detail, name) for name in names}
+        return {name: getattr(detail, name) for name in names} | {"nir_given": detail.nir_masked}
 
 
 class LeavingForm(AskedForm):
@@ -458,6 +458,8 @@ def keep(demande: Demande, form: AskedForm) -> None:
         setattr(detail, name, value)
     if form.cleaned_data.get("nir"):
         detail.set_nir(form.cleaned_data["nir"])
+    elif form.cleaned_data.get("forgets_nir"):
+        detail.set_nir("")
     detail.save()
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from members import audit, documents, throttle
 from members.demandes import asked
@@ -32,14 +32,17 @@ class NoDocument(Exception):
     """This kind of demande needs a document."""
 
 
-def begin(member: Member, kind: DemandeKind) -> Demande:
-    """A new draft, with the row of what it asks. Raises TooMany."""
+def begin(member: Member, kind: DemandeKind, key: UUID | None = None) -> Demande:
+    """A new draft, with the row of what it asks; the demande that the page of this `key` began already,
+    if it did: a second click makes no second one. Raises TooMany."""
     with transaction.atomic():
-        Member.objects.select_for_update().get(pk=member.pk)  # two at once do not pass the limit
+        Member.objects.select_for_update().get(pk=member.pk)  # one at a time
+        if key and (begun := Demande.objects.filter(member=member, key=key).first()):
+            return begun
         drafts = Demande.objects.filter(member=member, state=State.DRAFT)
         if drafts.count() >= limit("DEMANDE_DRAFTS"):
             raise TooMany
-        demande = Demande.objects.create(member=member, kind=kind)
+        demande = Demande.objects.create(member=member, kind=kind, key=key)
         asked.KINDS[kind].detail.objects.create(demande=demande)
     return demande
 
@@ -59,18 +62,16 @@ def attach(demande: Demande, uploads: Sequence[UploadedFile], *, by, request=Non
     Raises documents.Refused (none is kept), throttle.Throttled, Overtaken.
     """
     throttle.reserve(Hit(throttle.DOCUMENTS_MEMBER, str(demande.member_id), len(uploads)))
-    clean = documents.accept(uploads, already=_already(demande))
+    clean = documents.accept(uploads)
     with _stored(clean) as places, transaction.atomic():
         here = Demande.objects.filter(pk=demande.pk, state=demande.state)
         if not demande.takes_documents or not here.hold():
             raise Overtaken
-        count, weight = _already(demande)  # another request may have joined some meanwhile
-        if count + len(clean) > documents.MOST:
-            told = {"most": documents.MOST}
-            raise documents.Refused([_("Vous pouvez joindre %(most)d documents au plus.") % told])
-        if weight + sum(one.size for one in clean) > documents.TOGETHER:
-            raise documents.Refused([str(documents.TOO_HEAVY_TOGETHER)])
-        added = _write(demande, clean, places)
+        added = _unknown(demande, clean, places)
+        count, weight = _already(demande)
+        if added:
+            documents.check(count + len(added), weight + sum(one.size for one in added))
+        DemandeDocument.objects.bulk_create(added)
         if added and demande.state == State.AWAITING:
             step(
                 demande,
@@ -80,7 +81,7 @@ def attach(demande: Demande, uploads: Sequence[UploadedFile], *, by, request=Non
                 action=ANSWERED,
                 is_told=False,
             )
-    return added
+    return len(added)
 
 
 def _already(demande: Demande) -> tuple[int, int]:
@@ -89,7 +90,10 @@ def _already(demande: Demande) -> tuple[int, int]:
     return since.count(), since.aggregate(all=Sum("size"))["all"] or 0
 
 
-def _write(demande: Demande, clean: Sequence[Clean], places: Sequence[str]) -> int:
+def _unknown(
+    demande: Demande, clean: Sequence[Clean], places: Sequence[str]
+) -> list[DemandeDocument]:
+    """A row for each content that the demande does not hold yet, once."""
     known = set(demande.documents.values_list("sha256", flat=True))
     rows = {}
     for one, place in zip(clean, places, strict=True):
@@ -106,8 +110,7 @@ def _write(demande: Demande, clean: Sequence[Clean], places: Sequence[str]) -> i
                     sha256=one.sha256,
                 ),
             )
-    DemandeDocument.objects.bulk_create(rows.values())
-    return len(rows)
+    return list(rows.values())
 
 
 @contextmanager

@@ -90,6 +90,7 @@ class Demande(models.Model):
         db_index=False,
         verbose_name=_("adhérent"),
     )
+    key = models.UUIDField(null=True, editable=False)  # of the page that began it, drawn at random
     kind = models.CharField(_("nature"), max_length=15, choices=DemandeKind.choices)
     state = models.CharField(_("état"), max_length=15, choices=State.choices, default=State.DRAFT)
     created_at = models.DateTimeField(_("commencée le"), default=timezone.now)
@@ -156,6 +157,7 @@ class Demande(models.Model):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["member", "key"], name="demande_begun_once_by_a_page"),
             models.CheckConstraint(
                 condition=Q(kind__in=DemandeKind.values), name="demande_kind_is_known"
             ),

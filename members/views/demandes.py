@@ -1,5 +1,7 @@
 """« Mes demandes »: begun, filled in, handed in, followed to their end. Plain steps, each a page."""
 
+from uuid import uuid4
+
 from django import forms
 from django.contrib import messages
 from django.http import Http404
@@ -21,6 +23,12 @@ from members.views.signin import too_many, wait_message
 reading_or_writing = require_http_methods(["GET", "HEAD", "POST"])
 
 MOVED = gettext_lazy("Cette demande a avancé entre-temps : voici où elle en est.")
+
+
+class BegunForm(forms.Form):
+    """Which page begins a draft: « Continuer » clicked twice begins one."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
 
 
 class FilesInput(forms.FileInput):
@@ -105,13 +113,18 @@ def begin(request, kind):
     if request.method != "POST":
         form = told.form(request.member)
         return _facts_page(request, kind, form, reverse("demande_begin", args=[kind]))
+    page = BegunForm(request.POST)
     try:
-        demande = drafts.begin(request.member, DemandeKind(kind))
+        key = page.cleaned_data["key"] if page.is_valid() else None
+        demande = drafts.begin(request.member, DemandeKind(kind), key)
     except drafts.TooMany:
         messages.warning(
             request, _("Trop de brouillons vous attendent : terminez ou supprimez-en un.")
         )
         return redirect("demandes")
+    if not demande.is_draft or demande.kind != kind:
+        messages.info(request, MOVED)
+        return redirect("demande", demande.pk)
     return _keep(request, demande)
 
 
@@ -146,6 +159,7 @@ def _facts_page(request, kind, form, address, demande=None):
         "title": asked.KINDS[DemandeKind(kind)].title,
         "address": address,
         "demande": demande,
+        "begun": None if demande else BegunForm(initial={"key": uuid4}),
     }
     return render(request, "members/demandes/facts.html", context)
 

@@ -541,15 +541,15 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_kept():
     ]
 
 
-def test_five_documents_at_most_with_those_already_there():
-    for count, already in ((6, (0, 0)), (1, (5, 100))):
-        with pytest.raises(documents.Refused, match="5 documents au plus"):
-            documents.accept([upload(png())] * count, already=already)
+def test_five_documents_at_most():
+    with pytest.raises(documents.Refused, match="5 documents au plus"):
+        documents.accept([upload(png())] * 6)
 
 
-def test_together_they_weigh_15_mb_at_most_with_those_already_there():
+def test_together_they_weigh_15_mb_at_most(monkeypatch):
+    monkeypatch.setattr(documents, "TOGETHER", 2 * len(png()) - 1)
     with pytest.raises(documents.Refused, match="15 Mo ensemble"):
-        documents.accept([upload(png())], already=(1, documents.TOGETHER))
+        documents.accept([upload(png())] * 2)
 
 
 @settings(max_examples=120)
