@@ -322,11 +322,11 @@ def demandes(member: Member, in_full: bool) -> list[Record]:
 
 def _demande(one: Demande, in_full: bool) -> Record:
     return {
-        _("Nature"): one.get_kind_display(),
+        _("Nature"): one.kind_told,
         _("Référence"): one.reference,
         _("Commencée le"): one.created_at,
         _("Déposée le"): one.asked_at,
-        _("État"): str(one.state_shown.label),
+        _("État"): str(one.state_shown.told),
         _("Ce qui est demandé"): _asked(one, in_full),
         _("Réponse"): "" if one.is_undecided else one.answer,
         _("Montant accordé"): money.euros(one.granted_cents)

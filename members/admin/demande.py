@@ -398,6 +398,7 @@ class DemandeAdmin(MachineRows, admin.ModelAdmin):
             "demande": demande,
             "member": link(request.user, demande.member, demande.member.full_name),
             "facts": asked.facts(demande),
+            "alike": queue.alike(demande),
             "documents": list(demande.documents.all())
             if request.user.has_perm("members.view_demandedocument")
             else [],

@@ -274,7 +274,7 @@ class JoiningForm(AskedForm):
     @staticmethod
     def typed(detail: Joining):
         names = [name for name in JoiningForm.base_fields if name != "nir"]
-        return {name: getattr(detail, name) for name in names} | {"nir_given": detail.nir_masked}
+        return {name: getattr(detail, name) for name in names}
 
 
 class LeavingForm(AskedForm):
@@ -414,27 +414,27 @@ KINDS = {
         CareForm,
         _of_care,
         gettext_lazy("Demander un remboursement"),
-        gettext_lazy("La facture acquittée, et le relevé de l'Assurance Maladie si vous l'avez."),
+        gettext_lazy("La facture payée, et le relevé de l'Assurance Maladie si vous l'avez."),
     ),
     DemandeKind.JOINING: Kind(
         Joining,
         JoiningForm,
         _of_joining,
-        gettext_lazy("Déclarer un ayant droit"),
+        gettext_lazy("Ajouter un bénéficiaire"),
         gettext_lazy("Le livret de famille, un acte de naissance ou le contrat de PACS."),
     ),
     DemandeKind.LEAVING: Kind(
         Leaving,
         LeavingForm,
         _of_leaving,
-        gettext_lazy("Retirer un ayant droit"),
+        gettext_lazy("Retirer un bénéficiaire"),
         gettext_lazy("Un jugement, un acte de décès ou l'attestation de l'autre mutuelle."),
     ),
     DemandeKind.CORRECTION: Kind(
         Correction,
         CorrectionForm,
         _of_correction,
-        gettext_lazy("Faire corriger une donnée"),
+        gettext_lazy("Faire corriger une erreur"),
         gettext_lazy("Si vous en avez un : un document qui montre ce qui est exact."),
         needs_document=False,
         due_in_a_month=True,
@@ -448,7 +448,10 @@ def kind_of(demande: Demande) -> Kind:
 
 def form_of(demande: Demande, data=None) -> AskedForm:
     kind = kind_of(demande)
-    return kind.form(demande.member, data, initial=kind.form.typed(demande.detail))
+    initial = kind.form.typed(demande.detail)
+    if demande.kind == DemandeKind.JOINING:
+        initial["nir_given"] = demande.joining.nir_masked
+    return kind.form(demande.member, data, initial=initial)
 
 
 def keep(demande: Demande, form: AskedForm) -> None:

@@ -16,9 +16,11 @@ from members.throttle import Hit
 SHOWN = 100  # the latest ones; a member has a handful
 
 
-def mine(member: Member) -> QuerySet[Demande]:
-    """His demandes, the latest first, with `is_unread`. One statement."""
+def mine(member: Member, *, drafts: bool = True) -> QuerySet[Demande]:
+    """His demandes, the latest first, with `is_unread`; `drafts` too, for himself alone. One statement."""
     rows = Demande.objects.filter(member=member).with_unread(from_staff=True)
+    if not drafts:
+        rows = rows.exclude(state=State.DRAFT)
     return rows.order_by("-pk")[:SHOWN]
 
 

@@ -8,9 +8,10 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from members.models import Demande, User
-from members.models.demande import UNDECIDED, State
+from members.models.demande import UNDECIDED, DemandeKind, State
 
 PAGE = 50
+ALIKE = 10
 MINE, NOBODYS = "moi", "personne"
 REFERENCE = re.compile(r"D-?0*(\d{1,18})", re.I)
 
@@ -55,6 +56,17 @@ def page(chosen: Chosen, agent: User) -> tuple[list[Demande], int | None]:
     rows = rows.with_unread(from_staff=False).select_related("member", "assigned_to", "care")
     found = list(rows.order_by("asked_at", "pk")[: PAGE + 1])
     return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def alike(demande: Demande) -> list[Demande]:
+    """The member's other demandes that may ask the same thing: one person, day and amount, or a document
+    that both hold. A few of them; one statement."""
+    same = Q(documents__sha256__in=demande.documents.values("sha256"))
+    if demande.kind == DemandeKind.CARE:
+        names = ("for_member", "ayant_droit_id", "care_on", "paid_cents")
+        same |= Q(**{f"care__{name}": getattr(demande.care, name) for name in names})
+    others = Demande.objects.filter(same, member=demande.member_id).exclude(pk=demande.pk)
+    return list(others.exclude(state=State.DRAFT).order_by("pk").distinct()[:ALIKE])
 
 
 def waiting() -> dict[str, int]:

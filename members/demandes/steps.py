@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from members import alerts, audit, days, preferences
-from members.models import Demande, DemandeEvent
+from members.models import Demande, DemandeEvent, Member
 from members.models.demande import State
 from members.models.preference import OptionalMail
 
@@ -65,9 +65,15 @@ def step(
         tell(demande)
 
 
+def tells(member: Member) -> bool:
+    """Whether an e-mail tells `member` that a demande of his moved."""
+    user = member.user
+    return bool(user and user.mail_address) and preferences.wants(member, OptionalMail.REQUESTS)
+
+
 def tell(demande: Demande) -> None:
     """Queues « votre demande a avancé » for a member who wants it. No e-mail says what it is about."""
     user = demande.member.user
-    if user and user.mail_address and preferences.wants(demande.member, OptionalMail.REQUESTS):
+    if user and tells(demande.member):
         asked = days.day(demande.asked_at)
         alerts.send(user, "demande_moved", to=user.mail_address, asked=asked)

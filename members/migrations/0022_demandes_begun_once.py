@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0020_demandes_of_members'),
+        ('members', '0021_bank_accounts_that_were_disowned'),
     ]
 
     operations = [

@@ -19,6 +19,11 @@ class DemandeKind(models.TextChoices):
     CORRECTION = "rectification", _("donnée à rectifier")
 
     @property
+    def told(self) -> str:
+        """As its member reads it, without the words of the trade."""
+        return IN_PLAIN_WORDS.get(self, self.label)
+
+    @property
     def detail(self) -> str:
         """The name of the row that holds what this kind asks: `demande.care`…"""
         return self.name.lower()
@@ -35,8 +40,20 @@ class DemandeState(models.TextChoices):
     PAID = "payee", _("payée")
     WITHDRAWN = "abandonnee", _("abandonnée")
 
+    @property
+    def told(self) -> str:
+        """As its member reads it, without the words of the trade."""
+        return IN_PLAIN_WORDS.get(self, self.label)
+
 
 State = DemandeState
+
+IN_PLAIN_WORDS = {
+    DemandeKind.JOINING: _("bénéficiaire à ajouter"),
+    DemandeKind.LEAVING: _("bénéficiaire à retirer"),
+    DemandeKind.CORRECTION: _("erreur à corriger"),
+    State.AWAITING: _("document demandé"),
+}
 
 # to → from: every move there is
 MOVES = {
@@ -244,6 +261,10 @@ class Demande(models.Model):
     def state_shown(self) -> State:
         """The state as its member reads it: that two agents decide is no affair of his."""
         return State.TAKEN if self.state == State.CHECKING else State(self.state)
+
+    @property
+    def kind_told(self) -> str:
+        return DemandeKind(self.kind).told
 
     @property
     def age(self) -> int | None:

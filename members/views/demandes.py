@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from members import documents, files
-from members.demandes import asked, drafts, following
+from members.demandes import asked, drafts, following, steps
 from members.demandes.steps import Overtaken
 from members.models import Demande, DemandeDocument
 from members.models.demande import DemandeKind, State
@@ -90,7 +90,7 @@ def _draft(request, pk: int) -> Demande | None:
 @require_safe
 @member_or_viewer
 def overview(request):
-    found = list(following.mine(request.member))
+    found = list(following.mine(request.member, drafts=not request.viewer))
     context = {
         "drafts": [one for one in found if one.is_draft],
         "open": [one for one in found if one.is_undecided],
@@ -268,6 +268,7 @@ def send(request, pk):
         "facts": asked.facts(demande),
         "documents": demande.documents.all(),
         "refusal": wait_message(refusal) if refusal else "",
+        "is_told": steps.tells(demande.member),
     }
     page = render(request, "members/demandes/send.html", context, status=429 if refusal else 200)
     return too_many(page, refusal) if refusal else page
@@ -293,16 +294,21 @@ def delete(request, pk):
 @member_or_viewer
 def follow(request, pk):
     demande = _mine(request, pk)
-    if demande.is_draft and not request.viewer:
+    if demande.is_draft and request.viewer:
+        raise Http404
+    if demande.is_draft:
         return redirect("demande_edit", pk)
     return _follow_page(request, demande, MessageForm())
 
 
 def _follow_page(request, demande: Demande, form: MessageForm, status=200):
     """An agent who looks reads where it is, and neither its documents nor what was written."""
-    context = {"demande": demande, "form": form, "events": list(demande.events.all())}
-    if not demande.is_draft:
-        context["facts"] = asked.facts(demande)
+    context = {
+        "demande": demande,
+        "form": form,
+        "events": list(demande.events.all()),
+        "facts": asked.facts(demande),
+    }
     if not getattr(request, "viewer", None):
         written = list(demande.messages.all())
         context |= {

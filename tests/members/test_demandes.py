@@ -5,6 +5,7 @@ import errno
 import re
 from datetime import date, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -18,7 +19,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members import money, mydata_sections, preferences, retention
+from members import documents, money, mydata_sections, preferences, retention
 from members.demandes import asked, deciding, drafts
 from members.demandes.steps import Overtaken
 from members.mail.memory import outbox as mailbox
@@ -118,6 +119,33 @@ def test_drafts_nobody_touched_for_thirty_days_go_with_their_files_and_others_st
         assert retention.purge() == 1
     assert set(Demande.objects.all()) == {sent, young}
     assert not default_storage.exists(kept)
+
+
+def test_continue_clicked_twice_begins_one_draft(browser, glasses):
+    key = re.search(r'name="key" value="([^"]+)"', browser.get(NEW).content.decode())[1]
+    told = care(glasses, key=key)
+    for _ in range(2):
+        page = browser.post(NEW, told)
+    demande = Demande.objects.get()
+    assert page.url == reverse("demande_documents", args=[demande.pk])
+    paper(demande)
+    drafts.deposit(demande, by=demande.member.user)
+    page = browser.post(NEW, told)  # the page of before, out of the browser's history
+    assert page.url == reverse("demande", args=[demande.pk])
+    browser.post(NEW, care(glasses, key="x"))
+    browser.post(NEW, care(glasses))
+    assert Demande.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_on_continue_at_the_same_instant_begin_one_draft(claire, together):
+    key = uuid4()
+
+    def click():
+        drafts.begin(claire, DemandeKind.CARE, key)
+
+    assert together(click, click) == ["", ""]
+    assert Demande.objects.count() == 1
 
 
 def test_ten_drafts_are_enough(browser, claire, glasses, settings):
@@ -234,7 +262,27 @@ def test_six_documents_are_one_too_many_and_the_same_one_counts_once(browser, cl
         paper(demande, f"{number}.png")
     page = browser.post(address, {"documents": photo("sixieme.png", "black")})
     assert "5 documents au plus" in said(page)
+    page = browser.post(address, {"documents": photo("encore.png")}, follow=True)
+    assert "déjà joints" in said(page)
     assert demande.documents.count() == 5
+
+
+def test_three_documents_sent_twice_are_three(browser, claire, glasses):
+    demande = draft(claire, glasses, document=False)
+    for sentence in ("Vos documents sont joints.", "Ces documents étaient déjà joints."):
+        three = [photo(f"{colour}.png", colour) for colour in ("red", "green", "blue")]
+        page = browser.post(f"{LIST}{demande.pk}/pieces/", {"documents": three}, follow=True)
+        assert sentence in said(page)
+    assert demande.documents.count() == 3
+
+
+def test_documents_weigh_no_more_together_than_is_allowed(browser, claire, glasses, monkeypatch):
+    demande = draft(claire, glasses, document=False)
+    paper(demande)
+    monkeypatch.setattr(documents, "TOGETHER", photo().size + 4)  # 5 bytes are there already
+    page = browser.post(f"{LIST}{demande.pk}/pieces/", {"documents": photo()})
+    assert "15 Mo ensemble" in said(page)
+    assert demande.documents.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -411,12 +459,35 @@ def test_who_does_not_want_these_e_mails_gets_none(claire, covered, glasses, rf)
 # Once it is handed in
 
 
+def test_the_last_page_promises_an_e_mail_to_who_wants_it(browser, claire, glasses, rf):
+    address = f"{LIST}{draft(claire, glasses).pk}/envoyer/"
+    assert "un e‑mail vous prévient" in said(browser.get(address))
+    request = rf.post("/")
+    request.user = claire.user
+    preferences.choose(claire, set(), request=request)
+    assert "un e‑mail vous prévient" not in said(browser.get(address))
+
+
+@pytest.mark.parametrize("kind", DemandeKind)
+def test_a_member_reads_no_word_of_the_trade(browser, claire, kind):
+    demande = drafts.begin(claire, kind)
+    pages = [
+        LIST,
+        reverse("demande_begin", args=[kind]),
+        reverse("demande_edit", args=[demande.pk]),
+    ]
+    for address in [*pages, reverse("demande_documents", args=[demande.pk])]:
+        page = said(browser.get(address)).lower()
+        for word in ("ayant droit", "ayants droit", "pièce", "acquittée"):
+            assert word not in page, address
+
+
 def test_the_list_tells_each_state_and_what_is_awaited(browser, claire, glasses, hugo):
     demande = deposited(claire, glasses)
     deciding.take(demande, by=hugo)
     deciding.ask(demande, "Il manque l'ordonnance.", by=hugo)
     page = said(browser.get(LIST))
-    assert "Pièce demandée" in page
+    assert "Document demandé" in page
     assert "Nous attendons un document de votre part." in page
     assert "Un message vous attend." in page
     assert "Ce qui vous attend" in said(browser.get("/espace/"))
@@ -538,6 +609,7 @@ def test_an_agent_in_the_space_of_a_member_sees_neither_documents_nor_messages_a
 
     from tests.members.conftest import TOTPDevice
 
+    unfinished = draft(claire, glasses)
     demande = deposited(claire, glasses)
     deciding.answer(demande, "Message entre elle et nous", by=hugo)
     hugo.user_permissions.set(
@@ -547,7 +619,8 @@ def test_an_agent_in_the_space_of_a_member_sees_neither_documents_nor_messages_a
     browser.post(
         f"/admin/members/member/{claire.pk}/voir-son-espace/", {"reason": "Il m'appelle à ce sujet"}
     )
-    assert browser.get(LIST).status_code == 200
+    assert "À terminer" not in said(browser.get(LIST))
+    assert browser.get(f"{LIST}{unfinished.pk}/").status_code == 404
     page = said(browser.get(f"{LIST}{demande.pk}/"))
     assert "facture.png" not in page
     assert "Message entre elle et nous" not in page

@@ -453,6 +453,26 @@ def test_the_queue_costs_the_same_with_one_or_many(
     assert [one.pk for one in seen] == sorted(Demande.objects.values_list("pk", flat=True))
 
 
+def test_others_that_may_ask_the_same_are_shown_beside_it(browser, held, claire, glasses):
+    page = f"{QUEUE}{held.pk}/change/"
+    draft(claire, glasses)
+    other = draft(claire, glasses, document=False, cents=100)
+    paper(other, "autre.png")
+    drafts.deposit(other, by=claire.user)
+    assert "à vérifier" not in said(browser.get(page))
+    same_care = draft(claire, glasses, document=False)
+    paper(same_care, "photo.png")
+    drafts.deposit(same_care, by=claire.user)
+    same_paper = deposited(claire, glasses, cents=200)
+    theirs = make_member("paul", phone="", nir="178067512345644")
+    text = said(browser.get(page))
+    assert "à vérifier" in text
+    for one in (same_care, same_paper):
+        assert one.reference in text
+    assert other.reference not in text
+    assert theirs.number not in text
+
+
 def test_one_row_that_lacks_what_it_asks_does_not_close_the_queue(browser, waiting):
     waiting.care.paid_cents = None
     waiting.care.save()
@@ -467,8 +487,8 @@ def test_one_demande_costs_the_same_whatever_was_said_of_it(
         paper(held, f"{number}.png")
     browser.get(f"{QUEUE}{held.pk}/change/")
     # session · device · rights (2) · demande · what it asks · domain · messages · documents · steps ·
-    # canned answers of four forms
-    with django_assert_max_num_queries(14):
+    # canned answers of four forms · others like it
+    with django_assert_max_num_queries(15):
         browser.get(f"{QUEUE}{held.pk}/change/")
 
 
@@ -654,6 +674,21 @@ def test_a_number_typed_is_sealed_and_never_written_back(client, claire, covered
     browser.post(f"/espace/demandes/{demande.pk}/modifier/", {"nir": ""})
     demande.joining.refresh_from_db()
     assert demande.joining.nir == NIR  # left empty, it stays
+
+
+def test_a_number_given_with_a_draft_is_told_masked_kept_and_taken_back(client, claire, covered):
+    demande = drafts.begin(claire, DemandeKind.JOINING)
+    address = f"/espace/demandes/{demande.pk}/modifier/"
+    browser = sign_in(client, claire.user)
+    assert "Déjà donné" not in said(browser.get(address))
+    for typed, is_kept in (({"nir": NIR}, True), ({}, True), ({"forgets_nir": "on"}, False)):
+        browser.post(address, typed)
+        demande.joining.refresh_from_db()
+        assert bool(demande.joining.nir_sealed) == is_kept
+        page = said(browser.get(address))
+        assert (f"Déjà donné : {masked(NIR)}." in page) == is_kept
+        assert ("Ne plus donner ce numéro" in page) == is_kept
+        assert NIR not in page
 
 
 def test_keys_rotate_under_numbers_that_wait(claire, covered, settings):
