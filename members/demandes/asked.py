@@ -187,6 +187,8 @@ class CareForm(AskedForm):
 
 
 class JoiningForm(AskedForm):
+    """The rank is asked only where somebody of the family is born on the same day."""
+
     link = choice(Link.choices, label=gettext_lazy("Cette personne est"))
     civility = choice(
         [one for one in Civility.choices if one[0]],
@@ -204,10 +206,15 @@ class JoiningForm(AskedForm):
         initial=1,
         min_value=1,
         max_value=9,
-        help_text=gettext_lazy("1, sauf pour des jumeaux : 1 pour le premier né, 2 pour l'autre."),
+        help_text=gettext_lazy("Pour des jumeaux : 1 pour le premier né, 2 pour l'autre."),
         error_messages={
-            name: gettext_lazy("Indiquez un chiffre de 1 à 9.")
-            for name in ("required", "invalid", "min_value", "max_value")
+            "required": gettext_lazy(
+                "Quelqu'un de votre famille est né ce jour-là : indiquez le rang."
+            ),
+            **{
+                name: gettext_lazy("Indiquez un chiffre de 1 à 9.")
+                for name in ("invalid", "min_value", "max_value")
+            },
         },
     )
     since = a_day(label=gettext_lazy("À couvrir à partir du"))
@@ -221,12 +228,22 @@ class JoiningForm(AskedForm):
     )
 
     def prepare(self):
+        if not self._has_somebody_born_that_day():
+            del self.fields["birth_rank"]
         if given := self.initial.get("nir_given"):
             told = _("Déjà donné : %(number)s. Laissez vide pour le garder.") % {"number": given}
             self.fields["nir"].help_text = told
             self.fields["forgets_nir"] = forms.BooleanField(
                 label=_("Ne plus donner ce numéro"), required=False
             )
+
+    def _has_somebody_born_that_day(self) -> bool:
+        typed = self.data.get("birth_date") if self.is_bound else self.initial.get("birth_date")
+        try:
+            day = self.fields["birth_date"].clean(typed)
+        except ValidationError:
+            return False
+        return any(one.birth_date == day for one in [self.member, *self.family.values()])
 
     def clean_birth_date(self):
         day = self.cleaned_data["birth_date"]
@@ -252,8 +269,9 @@ class JoiningForm(AskedForm):
         born, since = cleaned.get("birth_date"), cleaned.get("since")
         if born and since and since < born:
             self.add_error("since", _("Personne n'est couvert avant sa naissance."))
-        if born and any(
-            (one.birth_date, one.birth_rank) == (born, cleaned.get("birth_rank"))
+        rank = cleaned.get("birth_rank")
+        if rank and any(
+            (one.birth_date, one.birth_rank) == (born, rank)
             for one in [self.member, *self.family.values()]
         ):
             self.add_error(

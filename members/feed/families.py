@@ -339,12 +339,13 @@ class Families:
 
 def _ended_here(relatives: dict[int, list[Row]]) -> dict[int, date]:
     """The last day of those whose cover an accepted demande ended, by id, where it still ends so."""
-    ends = {row["id"]: row["end"] for rows in relatives.values() for row in rows if row["end"]}
-    if not ends:
+    ended = [row for rows in relatives.values() for row in rows if row["end"]]
+    if not ended:
         return {}
     decided = Leaving.objects.filter(
-        ayant_droit__in=list(ends), demande__state=DemandeState.ACCEPTED
+        ayant_droit__in=writing.ids(ended), demande__state=DemandeState.ACCEPTED
     ).values_list("ayant_droit_id", "last_day")
+    ends = {row["id"]: row["end"] for row in ended}
     return {pk: day for pk, day in decided if ends[pk] == day}
 
 

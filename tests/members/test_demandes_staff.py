@@ -647,7 +647,6 @@ def test_who_left_meanwhile_does_not_come_back(claire, covered, hugo, lea):
     ("kind", "typed"),
     [
         ("ajout", {"link": "voisin"}),
-        ("ajout", {"birth_rank": "0"}),
         ("ajout", {"nir": "123"}),
         ("ajout", {"birth_date": "2100-01-01"}),
         ("ajout", {"since": "1990-01-01"}),
@@ -674,6 +673,29 @@ def test_a_number_typed_is_sealed_and_never_written_back(client, claire, covered
     browser.post(f"/espace/demandes/{demande.pk}/modifier/", {"nir": ""})
     demande.joining.refresh_from_db()
     assert demande.joining.nir == NIR  # left empty, it stays
+
+
+def test_the_rank_is_asked_where_somebody_of_the_family_is_born_that_day(client, claire, lea):
+    browser = sign_in(client, claire.user)
+    page = said(browser.get("/espace/demandes/nouvelle/ajout/"))
+    assert "Rang de naissance" not in page
+    told = {
+        "link": "enfant",
+        "birth_name": "Vasseur",
+        "first_names": "Zoé",
+        "birth_date": lea.birth_date.isoformat(),
+        "since": relative(-1).isoformat(),
+    }
+    page = said(browser.post("/espace/demandes/nouvelle/ajout/", told))
+    assert "est né ce jour-là : indiquez le rang." in page
+    demande = Demande.objects.get()
+    address = f"/espace/demandes/{demande.pk}/modifier/"
+    assert "Rang de naissance" in said(browser.get(address))
+    for typed, sentence in (("1", "changez le rang"), ("0", "Indiquez un chiffre de 1 à 9.")):
+        assert sentence in said(browser.post(address, told | {"birth_rank": typed}))
+    assert browser.post(address, told | {"birth_rank": "2"}).status_code == 302
+    demande.joining.refresh_from_db()
+    assert demande.joining.birth_rank == 2
 
 
 def test_a_number_given_with_a_draft_is_told_masked_kept_and_taken_back(client, claire, covered):
@@ -732,4 +754,4 @@ def test_every_kind_has_its_form_its_words_and_its_row(kind, claire):
     demande = drafts.begin(claire, kind)
     assert demande.detail.demande == demande
     form = asked.form_of(demande)
-    assert set(form.typed(demande.detail)) <= set(form.fields)
+    assert set(form.typed(demande.detail)) <= set(form.base_fields)
