@@ -1,12 +1,14 @@
 """What an accepted demande changes in a family: under the rules that hold for everybody (domain.md §4)."""
 
+from itertools import chain, count
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from members import audit
-from members.models import AyantDroit, Demande, Joining, Leaving
+from members.models import AyantDroit, Demande, Joining, Leaving, Member
 from members.models.demande import DemandeKind
 from members.models.member import MADE_HERE, NirAbsence
 
@@ -48,7 +50,7 @@ def _join(asked: Joining) -> AyantDroit:
     member = asked.demande.member
     person = AyantDroit(
         member=member,
-        reference=f"{MADE_HERE}{asked.demande_id}",  # none that a feed gives to another
+        reference=_free_reference(member, asked.demande_id),
         link=asked.link,
         civility=asked.civility,
         birth_name=asked.birth_name,
@@ -66,6 +68,13 @@ def _join(asked: Joining) -> AyantDroit:
         person.save()
     forget_number(asked.demande)
     return person
+
+
+def _free_reference(member: Member, demande_id: int) -> str:
+    """One that no feed gives to somebody else. An export of another portal may have brought it already."""
+    own = f"{MADE_HERE}{demande_id}"
+    taken = set(member.ayants_droit.values_list("reference", flat=True))
+    return next(one for one in chain([own], (f"{own}-{n}" for n in count(2))) if one not in taken)
 
 
 def forget_number(demande: Demande) -> None:

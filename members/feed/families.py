@@ -199,10 +199,9 @@ class Families:
             row = by_key.pop(reference, None)
             if row is None:
                 row = _made_here(by_key, line)
-            if reference.startswith(MADE_HERE) and not (row and _is_same(row, line.values)):
-                line.refuse(_("reference : « P- » est réservé au portail."))
-                if row:
-                    by_key[reference] = row
+            if row and reference.startswith(MADE_HERE) and not _is_same(row, line.values):
+                line.refuse(_("reference : « P- » est celle d'une autre personne, déclarée ici."))
+                by_key[reference] = row
                 continue
             values = _as_person(line.values, row)
             del values["number"]

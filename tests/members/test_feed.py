@@ -27,6 +27,7 @@ from stdnum.fr import nir as stdnum_nir
 
 from members import job_turns, jobs, nir, phones
 from members.demandes import deciding, drafts
+from members.demandes import family as of_demandes
 from members.feed import exporting, folder, importing, index, layout, rejects, work, writing
 from members.feed.families import Families
 from members.feed.importing import Options
@@ -488,12 +489,24 @@ def test_who_joined_here_is_the_same_person_once_a_feed_lists_him(feed, noe):
     assert "changed" not in feed.bring_in()["ayants_droit.csv"]
 
 
+def test_an_empty_portal_takes_who_joined_elsewhere_back_from_an_export(
+    feed, noe, decides, tmp_path
+):
+    call_command("export_feed", tmp_path / "out", stdout=StringIO())
+    out = (tmp_path / "out" / "ayants_droit.csv").read_text()
+    assert noe.reference in out
+    own, member = noe.reference, noe.member
+    noe.delete()
+    Folder(tmp_path / "out", tmp_path).bring_in()
+    assert AyantDroit.objects.get(member=member, reference=own).first_names == "Noé Yann"
+    assert of_demandes._free_reference(member, int(own.removeprefix("P-"))) == f"{own}-2"
+
+
 def test_who_joined_here_is_never_given_to_another(feed, noe):
     lists(feed, prenoms="Erwan")
     lists(feed, reference=noe.reference, prenoms="Erwan", date_naissance="2012-02-03")
-    lists(feed, reference="P-9", prenoms="Erwan", date_naissance="2013-02-03")
-    assert feed.bring_in()["ayants_droit.csv"]["rejected"] == 3
-    assert "« P- » est réservé au portail" in feed.files["rejets-ayants_droit.csv"]
+    assert feed.bring_in()["ayants_droit.csv"]["rejected"] == 2
+    assert "« P- » est celle d'une autre personne" in feed.files["rejets-ayants_droit.csv"]
     noe.refresh_from_db()
     assert (noe.first_names, noe.reference[:2]) == ("Noé Yann", "P-")
     assert not AyantDroit.objects.filter(first_names="Erwan").exists()
