@@ -153,6 +153,7 @@ def close(incident: Incident, *, by, request=None) -> None:
         if not Incident.objects.close(incident):
             raise NotLive
         reach.insist(incident)
+        reach.count_at_closing(incident)
         audit.record("incident.closed", actor=by, request=request, incident=incident.reference)
         transaction.on_commit(banners.drop, robust=True)
     incident.refresh_from_db()

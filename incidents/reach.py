@@ -261,6 +261,13 @@ def insist(incident: Incident) -> None:
         raise NotAllInformed(left)
 
 
+def count_at_closing(incident: Incident) -> None:
+    """The figures of the last filling become those of the closing: nobody counts a large ledger later."""
+    census = last_census(incident)
+    census.figures = reach_figures.count(incident, enough(incident)).as_json()
+    census.save(update_fields=["figures"])
+
+
 def is_up_to_date(incident: Incident) -> bool:
     """Whether the facts in force are those that filled the ledger last. Two statements."""
     _version, facts = notices.told(incident)
@@ -288,7 +295,7 @@ def totals(incident: Incident) -> Totals | None:
     """The figures of an incident, or None while its ledger was never filled.
 
     A large ledger is not counted while a page waits: its figures are then those of the last filling,
-    and `Totals.counted_at` says when.
+    or of the closing, and `Totals.counted_at` says when.
     """
     census = last_census(incident)
     if census is None:

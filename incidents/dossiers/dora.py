@@ -98,7 +98,7 @@ FIELDS = (
         _1,
     ),
     Field("3.2", "incident.incidentOccurrenceDateTime", gettext_lazy("Survenue"), _2),
-    Field("3.4", "impactAssessment.affectedAssets", gettext_lazy("Clients touchés"), _2),
+    Field("3.4", "impactAssessment.affectedAssets", gettext_lazy("Clients touchés, une fois par qualité"), _2),
     Field(
         "3.8",
         "impactAssessment.hasImpactOnRelevantClients",
@@ -361,10 +361,13 @@ def _duration(ground: Ground) -> str | None:
 
 
 def _assets(ground: Ground) -> dict | None:
-    """Clients are persons covered, present or former: the audience's count. No percentage is known."""
-    if ground.persons is None:
+    """Clients are persons covered, present or former: the audience's count, when it is of today's facts.
+
+    It is an estimate: who holds two capacities counts twice. No percentage is known.
+    """
+    if ground.count_is_stale:
         return None
-    kept = "actual_figures_for_clients_affected"
+    kept = "estimates_for_clients_affected"
     return {
         "affectedClients": {"number": ground.persons},
         "affectedFinancialCounterparts": {},

@@ -36,7 +36,8 @@ def persons(ground: Ground) -> Point:
     if ground.persons is not None:
         lines = filled(
             _("Environ %(number)s personnes.") % {"number": number(ground.persons)},
-            _("Une personne compte une fois, même chez plusieurs opérateurs."),
+            _("Une personne compte une fois dans chacune de ses qualités."),
+            _("Elle ne compte pas deux fois pour deux opérateurs."),
             ground.count_is_stale,
         )
     return Point(
@@ -94,7 +95,7 @@ def kinds(ground: Ground) -> list[Table]:
     )
     width = 100 // len(columns)
     widths = (60, *(-width for _column in columns))
-    return [Table(_("Personnes concernées"), head, rows, widths)]
+    return [Table(_("Personnes concernées, une fois par qualité"), head, rows, widths)]
 
 
 def categories(ground: Ground) -> list[Table]:

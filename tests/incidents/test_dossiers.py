@@ -17,11 +17,11 @@ from incidents import clocks, counting, filings, lifecycle, reach
 from incidents.dossiers import closing, cnil, document, dora, ground, register
 from incidents.dossiers.dora import Phase
 from incidents.dossiers.shelf import KINDS
-from incidents.models import Incident, Target
+from incidents.models import Claim, Incident, Target
 from incidents.models.audience import AudienceCount
 from incidents.models.claim import ClaimState
 from incidents.models.reach import ReachState
-from members.models import AuditEvent, Operator
+from members.models import AuditEvent, AyantDroit, Member, Operator
 from portal import roles
 from tests.cast import nobody_left_to_inform
 
@@ -353,7 +353,56 @@ def test_what_the_portal_does_not_know_is_said_missing_and_never_invented(attack
 def test_clients_affected_are_those_of_the_audience(counted):
     made = dora.report(ground.of(counted), Phase.INTERMEDIATE)
     number = made.data["impactAssessment"]["affectedAssets"]["affectedClients"]["number"]
+    assets = made.data["impactAssessment"]["affectedAssets"]
     assert number == ground.of(counted).persons
+    # somebody who holds two capacities counts twice
+    assert assets["numbersActualEstimate"] == ["estimates_for_clients_affected"]
+
+
+def test_a_count_of_other_facts_tells_dora_nothing_of_clients(attacked):
+    Claim.objects.live().filter(target__incident=attacked).supersede()
+    counting.ask(attacked, by=attacked.created_by)
+    made = dora.report(ground.of(attacked), Phase.INTERMEDIATE)
+    assert made.data["impactAssessment"]["affectedAssets"]["numbersActualEstimate"] == [
+        "no_impact_on_clients"
+    ]
+    lifecycle.record_claim(
+        attacked.targets.get(),
+        category="TELEPHONE",
+        state=ClaimState.EXPOSED,
+        source="E-mail",
+        stated_on=date(2026, 3, 10),
+        by=attacked.created_by,
+    )
+    made = dora.report(ground.of(attacked), Phase.INTERMEDIATE)
+    assert "affectedAssets" not in made.data["impactAssessment"]
+    assert point(made, "impactAssessment.affectedAssets").missing.startswith("Comptez")
+
+
+def test_who_holds_two_capacities_counts_in_both_and_the_dossiers_say_so(counted, cast):
+    before = ground.of(counted).persons
+    cesar = Member.objects.get(pk=cast.cesar.pk)
+    spouse = AyantDroit(
+        member=cast.bianca,
+        reference="77",
+        link="conjoint",
+        first_names=cesar.first_names,
+        birth_name=cesar.birth_name or cesar.last_name,
+        birth_date=cesar.birth_date,
+        start=cast.bianca.adhesions.first().start,
+    )
+    for column in AyantDroit._meta.concrete_fields:
+        if column.name.startswith("nir"):
+            setattr(spouse, column.attname, getattr(cesar, column.attname))
+    spouse.save()
+    counting.ask(counted, by=cast.auteur)
+    known = ground.of(counted)
+    assert known.persons == before + 1
+    said = "\n".join(point(cnil.initial(known), "persons").lines)
+    assert "une fois dans chacune de ses qualités" in said
+    assert table(cnil.initial(known), "Personnes concernées").caption.endswith("une fois par qualité")
+    label = point(dora.report(known, Phase.FINAL), "impactAssessment.affectedAssets").label
+    assert label == "3.4 Clients touchés, une fois par qualité"
 
 
 def test_dora_is_not_offered_for_an_incident_before_its_day(as_staff, cast, dpo, february_2024):

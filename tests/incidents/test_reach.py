@@ -540,6 +540,17 @@ def test_it_closes_once_everybody_is_informed_or_known_as_unreachable(cast, ledg
     assert ledger.is_closed
 
 
+def test_a_large_ledger_keeps_the_figures_of_its_closing(cast, ledger, version, monkeypatch):
+    monkeypatch.setattr(reach, "COUNTED_AT_ONCE", 0)
+    shown(cast.antoine, version)
+    for row in ledger.reach.to_inform(reach.enough(ledger)):
+        reach.excuse(row, Unreachable.OTHER, "Recherche faite", by=cast.courriers)
+    assert reach.totals(ledger).to_inform == 9
+    lifecycle.close(ledger, by=cast.approbateur)
+    told = reach.totals(ledger)
+    assert (told.informed, told.unreachable, told.to_inform) == (1, 8, 0)
+
+
 def test_it_is_not_closed_on_an_old_ledger_or_another_version_s(cast, february_2024):
     with pytest.raises(reach.NotCounted):
         lifecycle.close(february_2024, by=cast.approbateur)
