@@ -42,7 +42,7 @@ class Clock:
     started_at: datetime | None = None
     due_at: datetime | None = None
     filing: Filing | None = None
-    why: str = ""  # why it waits, or does not apply
+    why: str = ""  # why it waits, or does not apply, even if it was filed
     ruling: Ruling | None = None  # that it does not apply
 
     @property
@@ -64,6 +64,11 @@ class Clock:
     @property
     def applies(self) -> bool:
         return self.state != ClockState.NOT_APPLICABLE
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the duty stands: one that no longer applies keeps its filing, and `why` says so."""
+        return self.applies and not (self.filing and self.why)
 
     @property
     def percent(self) -> int | None:
@@ -134,9 +139,7 @@ def _clock(versions, target, targets, happened, before, now) -> Clock:
         same = ruling.regime.code == code and ruling.target_id == (target.pk if target else None)
         if same and not ruling.applies:
             why = _("déclarée sans objet : %(reason)s") % {"reason": ruling.reason}
-            return Clock(
-                ruling.regime, target, ClockState.NOT_APPLICABLE, now, why=why, ruling=ruling
-            )
+            return _without_object(ruling.regime, target, now, why, filing, ruling)
     if aware is None:
         regime, started, due, why = versions[-1], None, None, _("aucun appel n'est saisi")
     else:
@@ -144,21 +147,21 @@ def _clock(versions, target, targets, happened, before, now) -> Clock:
         if regime is None:
             first = versions[0]
             why = _("ne s'applique que depuis le %(day)s") % {"day": day(first.applies_from)}
-            return Clock(first, target, ClockState.NOT_APPLICABLE, now, why=why)
+            return _without_object(first, target, now, why, filing)
         match regime.trigger:
             case Trigger.AWARENESS:
                 started, due, why = aware, _after(regime, aware), ""
             case Trigger.CLASSIFICATION:
                 if happened.classification and not happened.classification.is_major:
                     why = _("l'incident est classé non majeur")
-                    return Clock(regime, target, ClockState.NOT_APPLICABLE, now, why=why)
+                    return _without_object(regime, target, now, why, filing)
                 started, due, why = _from_classification(regime, aware, happened.classification)
             case Trigger.FIRST_FILING | Trigger.LAST_FILING:
                 followed = next(
                     (clock for clock in before if clock.regime.code == regime.follows), None
                 )
-                if followed and not followed.applies:
-                    return Clock(regime, target, ClockState.NOT_APPLICABLE, now, why=followed.why)
+                if followed and not followed.is_owed:
+                    return _without_object(regime, target, now, followed.why, filing)
                 started = _trigger(regime, happened.filings, filing)
                 due = _after(regime, started) if started else None
                 name = followed.regime.name if followed else regime.follows
@@ -173,6 +176,22 @@ def _clock(versions, target, targets, happened, before, now) -> Clock:
         filing,
         "" if filing else why,
     )
+
+
+def _without_object(regime, target, now, why: str, filing, ruling: Ruling | None = None) -> Clock:
+    """What does not apply has no deadline. What was filed stays filed, as late as its own row says."""
+    state = _state(None, filing.due_at, filing, now) if filing else ClockState.NOT_APPLICABLE
+    return Clock(regime, target, state, now, filing=filing, why=why, ruling=ruling)
+
+
+def following(clocks: Iterable[Clock], clock: Clock) -> list[Clock]:
+    """Those of `clocks`, in their order, that wait for a filing of `clock`, or of one that does."""
+    codes, found = {clock.regime.code}, []
+    for one in clocks:
+        if one.regime.follows in codes:
+            codes.add(one.regime.code)
+            found.append(one)
+    return found
 
 
 def _in_force(versions: list[Regime], aware: datetime) -> Regime | None:

@@ -43,7 +43,7 @@ class Twice(Exception):
 
 
 class Filed(Exception):
-    """What was filed was due: a filing that stands is struck through first."""
+    """What was filed, for this duty or one that follows it, was due: it is struck through first."""
 
 
 class Unchanged(Exception):
@@ -190,13 +190,13 @@ def rule(
     """
     with transaction.atomic():
         Incident.objects.hold(incident)
-        now = next(
-            (one for one in clocks.of(incident, timezone.now()) if one.key == clock.key), None
-        )
+        running = clocks.of(incident, timezone.now())
+        now = next((one for one in running if one.key == clock.key), None)
         is_set_aside = now is not None and now.ruling is not None
         if now is None or (not is_set_aside if applies else not now.applies):
             raise Unchanged
-        if now.filing:
+        followed = [] if applies else clocks.following(running, now)
+        if any(one.filing for one in (now, *followed)):
             raise Filed
         if evidence and not incident.evidence.kept().filter(pk=evidence.pk).exists():
             raise NoEvidence

@@ -223,7 +223,10 @@ class FilingPages(IncidentPages):
         except filings.Unchanged:
             form.add_error("applies", _("C'est déjà le cas de cette obligation."))
         except filings.Filed:
-            form.add_error("clock", _("Un dépôt vient d'être enregistré pour cette obligation."))
+            form.add_error(
+                "clock",
+                _("Un dépôt est enregistré pour cette obligation, ou pour une qui en découle."),
+            )
         except filings.NoEvidence:
             form.add_error("evidence", _("Le fichier de cette pièce vient d'être retiré."))
         else:

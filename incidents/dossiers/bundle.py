@@ -278,7 +278,7 @@ def _clock(clock) -> dict[str, Any]:
         "started_at": clock.started_at and clock.started_at.isoformat(),
         "due_at": clock.due_at and clock.due_at.isoformat(),
         "filing": clock.filing and clock.filing.pk,
-        "applies": clock.applies,
+        "applies": clock.is_owed,
     }
 
 

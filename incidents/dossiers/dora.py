@@ -98,7 +98,12 @@ FIELDS = (
         _1,
     ),
     Field("3.2", "incident.incidentOccurrenceDateTime", gettext_lazy("Survenue"), _2),
-    Field("3.4", "impactAssessment.affectedAssets", gettext_lazy("Clients touchés, une fois par qualité"), _2),
+    Field(
+        "3.4",
+        "impactAssessment.affectedAssets",
+        gettext_lazy("Clients touchés, une fois par qualité"),
+        _2,
+    ),
     Field(
         "3.8",
         "impactAssessment.hasImpactOnRelevantClients",
@@ -187,7 +192,7 @@ def not_offered(ground: Ground, phase: Phase) -> str:
     clock = _clock(ground, phase)
     if clock is None:
         return _("Aucune obligation de ce nom n'est enregistrée.")
-    if not clock.applies:
+    if not clock.is_owed:
         why = clock.ruling.reason if clock.ruling else clock.why
         return _("Sans objet : %(why)s.") % {"why": why.rstrip(".")}
     known = ground.aware_at is None and ground.facts.detected_on < clock.regime.applies_from

@@ -210,6 +210,29 @@ def test_an_incident_that_is_not_major_owes_no_report():
     }
 
 
+def test_what_was_filed_stays_filed_when_the_incident_is_no_longer_major():
+    proofs = [filed(INITIAL, NOON + 3 * HOUR), filed(INTERMEDIATE, NOON + 30 * HOUR)]
+    proofs[0].due_at = NOON + HOUR
+    told = {"calls": {1: NOON}, "classified": NOON, "is_major": False, "filings": proofs}
+    found = stand(NOON + 40 * HOUR, **told)
+    initial, report, final = (
+        found[code, None] for code in ("dora-initial", "dora-intermediaire", "dora-final")
+    )
+    assert (initial.state, initial.filing) == (ClockState.MET_LATE, proofs[0])
+    assert (report.state, report.filing) == (ClockState.MET, proofs[1])
+    assert initial.why == report.why == "l'incident est classé non majeur"
+    assert not initial.is_owed
+    assert not report.is_owed
+    assert (final.state, final.why) == (ClockState.NOT_APPLICABLE, initial.why)
+
+
+def test_a_call_of_before_the_law_takes_no_filing_away():
+    proof = filed(INITIAL, NOON + HOUR)
+    calls = {1: datetime(2024, 2, 1, tzinfo=UTC)}
+    found = stand(NOON + 2 * HOUR, calls=calls, filings=[proof])["dora-initial", None]
+    assert (found.state, found.filing, found.is_owed) == (ClockState.MET, proof, False)
+
+
 def test_without_a_call_no_clock_runs_and_each_says_why():
     for clock in stand(NOON).values():
         assert (clock.state, clock.why) == (ClockState.WAITING, "aucun appel n'est saisi")
@@ -524,6 +547,15 @@ def test_nothing_is_decided_twice_nor_of_what_was_filed(incident, call, auteur):
     with pytest.raises(filings.Filed):
         set_aside(incident, "rgpd-33", auteur)
     assert Ruling.objects.count() == 1
+
+
+def test_a_duty_is_not_set_aside_under_what_was_filed_after_it(incident, call, auteur):
+    file(incident, "dora-final", auteur)
+    for code in ("dora-initial", "dora-intermediaire"):
+        with pytest.raises(filings.Filed):
+            set_aside(incident, code, auteur)
+    assert clock_of(incident, "dora-final").state == ClockState.MET
+    assert not Ruling.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -400,7 +400,9 @@ def test_who_holds_two_capacities_counts_in_both_and_the_dossiers_say_so(counted
     assert known.persons == before + 1
     said = "\n".join(point(cnil.initial(known), "persons").lines)
     assert "une fois dans chacune de ses qualités" in said
-    assert table(cnil.initial(known), "Personnes concernées").caption.endswith("une fois par qualité")
+    assert table(cnil.initial(known), "Personnes concernées").caption.endswith(
+        "une fois par qualité"
+    )
     label = point(dora.report(known, Phase.FINAL), "impactAssessment.affectedAssets").label
     assert label == "3.4 Clients touchés, une fois par qualité"
 
