@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from incidents import banners, reach
+from incidents import banners, reach, reach_letters
 from incidents.models import Claim, Incident, Target
 from incidents.models.claim import Confidence
 from members import audit
@@ -147,12 +147,13 @@ def close(incident: Incident, *, by, request=None) -> None:
     """Ends a live incident: its pages stay readable, nobody is interrupted any more.
 
     Raises NotLive, and reach.NotCounted or reach.NotAllInformed while somebody concerned is neither
-    informed nor known as unreachable. (domain.md §4.10)
+    informed nor known as unreachable, or reach_letters.NotPrinted. (domain.md §4.10)
     """
     with transaction.atomic():
         if not Incident.objects.close(incident):
             raise NotLive
         reach.insist(incident)
+        reach_letters.insist(incident)
         reach.count_at_closing(incident)
         audit.record("incident.closed", actor=by, request=request, incident=incident.reference)
         transaction.on_commit(banners.drop, robust=True)

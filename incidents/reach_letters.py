@@ -35,6 +35,7 @@ from members.spreadsheets import cell
 KIND = "incidents.letters"
 PER_FILE = 500
 UNREAD_DAYS = 14
+FROM_THE_FIRST = {"file": 1, "after": 0, "done": 0}
 PDF, CSV = "application/pdf", "text/csv; charset=utf-8"
 
 
@@ -72,6 +73,10 @@ def to_print(
 # -------------------------------------------------------------------------------------- printing
 
 
+class NotPrinted(reach.ReachError):
+    """Letters are counted whose file was never made: a printing makes it first."""
+
+
 class UnderWay(Exception):
     """A printing of another choice is not over; `job` is its work."""
 
@@ -89,10 +94,22 @@ def start(incident: Incident, *, unread_days: int, again: bool, by, request=None
     return job
 
 
+def _rows(job, file: int) -> QuerySet:
+    return Dispatch.objects.filter(job=job.pk, file=file)
+
+
+def _has_begun(job: Job) -> bool:
+    """Whether the rows of a file are written, and the file is not made."""
+    file = (job.cursor or FROM_THE_FIRST)["file"]
+    is_kept = job.files.filter(name=f"courriers-{file:03}.csv").exists()
+    return not is_kept and _rows(job, file).exists()
+
+
 @jobs.work(
     KIND,
     title=gettext_lazy("Imprimer les courriers d'un incident"),
     permission="incidents.print_reach",
+    is_unfinished=_has_begun,
 )
 def work(job) -> Iterator[jobs.Step]:
     """Files of letters, each with its index.
@@ -102,7 +119,7 @@ def work(job) -> Iterator[jobs.Step]:
     """
     incident = Incident.objects.get(pk=job.parameters["incident"])
     again, unread_days = job.parameters["again"], job.parameters["unread_days"]
-    cursor = job.cursor or {"file": 1, "after": 0, "done": 0}
+    cursor = job.cursor or FROM_THE_FIRST
     _finish_others(incident, job)
     if _rows(job, cursor["file"]).exists():
         cursor = _keep(job, cursor)
@@ -125,17 +142,17 @@ def work(job) -> Iterator[jobs.Step]:
     return {_("Courriers imprimés"): cursor["done"], _("Sans adresse complète"): without}
 
 
-def _rows(job, file: int) -> QuerySet:
-    return Dispatch.objects.filter(job=job.pk, file=file)
-
-
 def _finish_others(incident: Incident, job) -> None:
     """Prints what printings that ended had begun, among their own files."""
     for other in Job.objects.filter(kind=KIND, key=incident.reference).exclude(pk=job.pk):
-        cursor = other.cursor or {"file": 1, "after": 0, "done": 0}
-        is_kept = other.files.filter(name=f"courriers-{cursor['file']:03}.csv").exists()
-        if not is_kept and _rows(other, cursor["file"]).exists():
-            _keep(other, cursor)
+        if _has_begun(other):
+            _keep(other, other.cursor or FROM_THE_FIRST)
+
+
+def insist(incident: Incident) -> None:
+    """Each letter that counts was made: none is a row without its file. Raises NotPrinted."""
+    if any(map(_has_begun, Job.objects.filter(kind=KIND, key=incident.reference))):
+        raise NotPrinted
 
 
 def _write(people: list[Reach], version: NoticeVersion, facts: Facts, job, file: int) -> None:

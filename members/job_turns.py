@@ -45,23 +45,32 @@ class Step:
 @dataclass(frozen=True)
 class Kind:
     """`permission` lets a colleague see such a job, stop it, take it up again and read its files; where
-    there is none, no colleague may. `kept`: how long its files are, where that is less than the job."""
+    there is none, no colleague may. `kept`: how long its files are, where that is less than the job.
+    `is_unfinished`: whether an ended job still owes a file; it is not purged until that is made."""
 
     name: str
     title: str | Promise
     permission: str
     run: Callable[[Job], Iterator[Step]]
     kept: timedelta | None = None
+    is_unfinished: Callable[[Job], bool] | None = None
 
 
 kinds: dict[str, Kind] = {}
 
 
-def work(name: str, *, title: str | Promise, permission: str, kept: timedelta | None = None):
+def work(
+    name: str,
+    *,
+    title: str | Promise,
+    permission: str,
+    kept: timedelta | None = None,
+    is_unfinished: Callable[[Job], bool] | None = None,
+):
     """Registers a generator function as the work of a kind; what it returns becomes the job's result."""
 
     def register(run):
-        kinds[name] = Kind(name, title, permission, run, kept)
+        kinds[name] = Kind(name, title, permission, run, kept, is_unfinished)
         return run
 
     return register

@@ -2,6 +2,7 @@
 that are not the member's any more stay nowhere."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -31,13 +32,13 @@ BATCH = 1_000
 
 def purge() -> int:
     """Deletes links, letters, recoveries and known browsers that expired 90 days ago, changes of phone or
-    address asked 90 days ago and not waiting to serve, jobs asked 90 days ago and their files, drafts of
-    demandes untouched for 30 days and their documents; how many."""
+    address asked 90 days ago and not waiting to serve, jobs asked 90 days ago and their files unless one is
+    still owed, drafts of demandes untouched for 30 days and their documents; how many."""
     before = timezone.now() - KEPT_FOR
     waiting = PhoneChange.objects.waiting().values("pk")
-    for made in JobFile.objects.filter(
-        job__asked_at__lt=before, job__finished_at__isnull=False
-    ).iterator():
+    over = Job.objects.filter(asked_at__lt=before, finished_at__isnull=False)
+    jobs = over.exclude(pk__in=_unfinished(over))
+    for made in JobFile.objects.filter(job__in=jobs).iterator():
         made.file.delete(save=False)
     _files_kept_less()
     return (
@@ -49,8 +50,16 @@ def purge() -> int:
         + oldest(PhoneChange.objects.exclude(pk__in=waiting), "asked_at", before)
         + oldest(EmailChange.objects.all(), "asked_at", before)
         + work.purge()
-        + Job.objects.filter(asked_at__lt=before, finished_at__isnull=False).delete()[0]
+        + jobs.delete()[0]
     )
+
+
+def _unfinished(ended: QuerySet) -> list[UUID]:
+    """Those of `ended` that still owe a file."""
+    owing = {
+        kind.name: kind.is_unfinished for kind in job_turns.kinds.values() if kind.is_unfinished
+    }
+    return [job.pk for job in ended.filter(kind__in=owing) if owing[job.kind](job)]
 
 
 def _files_kept_less() -> None:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import clocks, lifecycle, reach
+from incidents import clocks, lifecycle, reach, reach_letters
 from incidents.admin.audience import AudiencePages
 from incidents.admin.dossiers import DossierPages
 from incidents.admin.evidence import EvidencePages
@@ -220,6 +220,10 @@ class IncidentAdmin(
                 reach.NotCounted: _(
                     "Actualisez d'abord le registre des personnes à informer. "
                     "Il a plus d'un jour, ou ne suit pas la version en vigueur."
+                ),
+                reach_letters.NotPrinted: _(
+                    "Des courriers comptés n'ont pas été imprimés. "
+                    "Lancez « Imprimer les courriers », puis recommencez."
                 ),
                 reach.NotAllInformed: lambda refusal: _left(incident, refusal.left),
             },

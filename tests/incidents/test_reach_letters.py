@@ -4,20 +4,31 @@ import csv
 import io
 import re
 from datetime import timedelta
+from html import unescape
 from threading import Barrier, Thread
 
 import pypdf
 import pytest
 import time_machine
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import employers, exposure, facts, notices, reach, reach_letters, reach_mails
+from incidents import (
+    employers,
+    exposure,
+    facts,
+    lifecycle,
+    notices,
+    reach,
+    reach_letters,
+    reach_mails,
+)
 from incidents.models import Acknowledgement, Dispatch
-from incidents.models.reach import Channel
-from members import job_turns, letter_pages
+from incidents.models.reach import Channel, Unreachable
+from members import job_turns, letter_pages, retention
 from members.letters import ALPHABET
 from members.mail import delivery
 from members.models import (
@@ -318,6 +329,29 @@ def test_a_begun_file_is_printed_by_the_next_printing_when_its_own_is_given_up(c
     assert len(index_of(begun)) == 5
     assert print_letters(ledger, cast.courriers).state == "done"
     assert begun.files.count() == 2
+
+
+def test_a_letter_that_was_never_made_keeps_the_incident_open_and_its_job(cast, ledger, begun):
+    for row in ledger.reach.to_inform(reach.enough(ledger)):
+        reach.excuse(row, Unreachable.OTHER, "Recherche faite", by=cast.courriers)
+    with pytest.raises(reach_letters.NotPrinted):
+        lifecycle.close(ledger, by=cast.approbateur)
+    with time_machine.travel(timezone.now() + timedelta(days=100)):
+        retention.purge()
+        print_letters(ledger, cast.courriers)
+        assert len(index_of(begun)) == 5
+        reach.fill(ledger)
+        lifecycle.close(ledger, by=cast.approbateur)
+        retention.purge()
+    assert not Job.objects.filter(pk=begun.pk).exists()
+
+
+def test_who_closes_is_told_that_letters_were_not_made(as_staff, cast, ledger, begun):
+    for row in ledger.reach.to_inform(reach.enough(ledger)):
+        reach.excuse(row, Unreachable.OTHER, "Recherche faite", by=cast.courriers)
+    address = reverse("admin:incidents_incident_close", args=[ledger.pk])
+    page = as_staff(cast.approbateur).post(address, follow=True).content.decode()
+    assert "Des courriers comptés n'ont pas été imprimés" in unescape(page)
 
 
 def test_a_letter_says_the_same_when_it_is_printed_again(cast, ledger, version, begun):
