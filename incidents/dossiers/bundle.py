@@ -30,6 +30,7 @@ from incidents.models import (
     NoticeVersion,
     Ruling,
 )
+from incidents.models.evidence import HEAVIEST
 from members import anchors, audit, jobs
 from members.models import AuditCheckpoint, AuditEvent, AuditLink, Job, JobFile
 
@@ -41,6 +42,8 @@ EVENTS, ANCHORS = "trail/events.jsonl", "trail/anchors.jsonl"
 PIECES, FILINGS = "evidence.json", "filings.json"
 DAY_ONE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can write
 CHUNK = 1 << 20  # bytes
+TEXT = 16 << 20  # bytes of a file that is read whole
+TRAIL = 64 << 20  # bytes of one that is read line by line: the events of 33 million letters
 
 # Events about one person, or that name an account of a member: only their number is told.
 OF_PERSONS = (
@@ -140,7 +143,7 @@ def write(file: BinaryIO, incident: Incident, problems: dict[str, str]) -> int:
     """Writes the zip; how many files its manifest lists.
 
     `problems`: what is wrong with a piece of evidence, by its key; it is told and its file left out.
-    Raises jobs.Failed when a piece changes while it is read.
+    Raises jobs.Failed when a piece changes while it is read, or a file is too heavy to be checked.
     """
     known = ground.of(incident)
     listed: list[dict[str, Any]] = []
@@ -172,18 +175,32 @@ def seals(manifest: bytes) -> list[str]:
     return [seal(manifest, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
-def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> dict[str, Any]:
+def heaviest(name: str) -> int:
+    """How many bytes a file of this name may have: nobody checks a heavier one."""
+    if name.startswith("evidence/"):
+        return HEAVIEST
+    return TRAIL if name in (EVENTS, ANCHORS) else TEXT
+
+
+def entry_of(name: str) -> zipfile.ZipInfo:
+    """How a file of this name is told in the zip, before its size is known."""
     entry = zipfile.ZipInfo(name, DAY_ONE)
     entry.create_system = 3  # wherever it is made
     entry.external_attr = 0o600 << 16
     # what was compressed once is stored: time goes to reading, not to trying again
     is_file = name.startswith("evidence/")
     entry.compress_type = zipfile.ZIP_STORED if is_file else zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> dict[str, Any]:
     found, size = hashlib.sha256(), 0
-    with archive.open(entry, "w", force_zip64=True) as place:
+    with archive.open(entry_of(name), "w", force_zip64=True) as place:
         for chunk in chunks:
             found.update(chunk)
             size += len(chunk)
+            if size > heaviest(name):
+                raise jobs.Failed(_("Un fichier de ce dossier est trop lourd pour être vérifié."))
             place.write(chunk)
     return {"name": name, "size": size, "sha256": found.hexdigest()}
 

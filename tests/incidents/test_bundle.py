@@ -2,6 +2,8 @@
 
 import io
 import json
+import struct
+import tracemalloc
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -75,9 +77,9 @@ def packed(path, files: dict[str, bytes], *, sealed=False) -> Path:
         manifest = json.loads(files[bundle.MANIFEST]) | {"files": listed}
         files[bundle.MANIFEST] = json.dumps(manifest).encode()
         files[bundle.SEAL] = bundle.seal(files[bundle.MANIFEST]).encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            bundle._add(archive, name, [text])
     return path
 
 
@@ -234,10 +236,84 @@ def test_a_changed_file_is_named(whole, tmp_path):
 def test_a_flipped_byte_anywhere_in_the_file_breaks_it(whole, tmp_path):
     text = whole.read_bytes()
     path = tmp_path / "x.zip"
-    for place in range(0, len(text), max(1, len(text) // 60)):
+    with zipfile.ZipFile(whole) as archive:
+        # the last bits of an entry fill its last byte and mean nothing
+        fillers = {one.header_offset - 1 for one in archive.infolist()} | {archive.start_dir - 1}
+    for place in {*range(0, len(text), max(1, len(text) // 60))} - fillers:
         path.write_bytes(text[:place] + bytes([text[place] ^ 0x10]) + text[place + 1 :])
-        # a moment or a right in a header that says nothing of the content is no breach
-        assert bundle_check.check(path).breach or contents(path) == contents(whole), place
+        assert bundle_check.check(path).breach, place
+
+
+def test_a_flipped_bit_anywhere_in_the_directory_breaks_it(whole, tmp_path):
+    text, path = whole.read_bytes(), tmp_path / "x.zip"
+    with zipfile.ZipFile(whole) as archive:
+        directory = archive.start_dir
+    # its first line, its last one, and its end
+    for place in (*range(directory, directory + 46), *range(len(text) - 22 - 59, len(text))):
+        path.write_bytes(text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
+        assert bundle_check.check(path).breach, place
+
+
+def test_a_bundle_beyond_two_gigabytes_is_told_in_longer_numbers(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    path = packed(tmp_path / "x.zip", contents(whole))
+    assert b"PK\6\7" in path.read_bytes()
+    assert bundle_check.check(path).breach is None
+
+
+def told_again(
+    text: bytes, *, comment=b"", extra=b"", own_extra=b"", tail=b"", moment=b""
+) -> bytes:
+    """The zip written again from its raw parts, with one thing more in its second entry."""
+    with zipfile.ZipFile(io.BytesIO(text)) as archive:
+        entries = archive.infolist()
+    whole, directory = bytearray(), bytearray()
+    for number, one in enumerate(entries):
+        start = one.header_offset
+        head = text[start : start + 30]
+        body = start + 50 + len(one.filename)
+        raw = text[body : body + one.compress_size]
+        more, said, own, when = b"", b"", b"", head[10:14]
+        if number == 1:
+            raw, more, said, own, when = raw + tail, extra, comment, own_extra, moment or when
+        name, place = one.filename.encode(), len(whole)
+        sizes = struct.pack("<HHQQ", 1, 16, one.file_size, len(raw)) + own
+        whole += head[:10] + when + head[14:26] + struct.pack("<HH", len(name), len(sizes))
+        whole += name + sizes + raw
+        directory += b"PK\1\2\x2d\3" + head[4:10] + when + head[14:18]
+        directory += struct.pack(
+            "<LL5HLL",
+            len(raw),
+            one.file_size,
+            len(name),
+            len(more),
+            len(said),
+            0,
+            0,
+            one.external_attr,
+            place,
+        )
+        directory += name + more + said
+    end = (len(entries), len(entries), len(directory), len(whole), 0)
+    return bytes(whole + directory + b"PK\5\6" + struct.pack("<HHHHLLH", 0, 0, *end))
+
+
+def test_nothing_hides_in_what_a_zip_may_say_besides_its_files(whole, tmp_path):
+    path, text = tmp_path / "x.zip", whole.read_bytes()
+    assert told_again(text) == text
+    secret = struct.pack("<HH", 0xCAFE, 5) + b"cache"
+    for hidden in (
+        {"comment": b"cache"},
+        {"extra": secret},
+        {"own_extra": secret},
+        {"moment": b"\x21\x50\x21\x50"},
+    ):
+        path.write_bytes(told_again(text, **hidden))
+        assert contents(path) == contents(whole)
+        assert breach(path) == "incident.json: not told as we tell it", hidden
+    path.write_bytes(told_again(text, tail=b"cache" * 1000))
+    assert contents(path) == contents(whole)
+    assert breach(path) == "incident.json: altered"
 
 
 def test_nothing_hides_before_between_or_after_the_files(whole, tmp_path):
@@ -247,10 +323,10 @@ def test_nothing_hides_before_between_or_after_the_files(whole, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for number, (name, content) in enumerate(contents(whole).items()):
             if number == 2:  # its bytes stay where they are, without a line in the directory
-                archive.writestr("cache.txt", b"cache")
+                bundle._add(archive, "cache.txt", [b"cache"])
                 archive.filelist.pop()
                 del archive.NameToInfo["cache.txt"]
-            archive.writestr(name, content)
+            bundle._add(archive, name, [content])
     assert "not where it should stand" in breach(path)
     path.write_bytes(text)
     with zipfile.ZipFile(path, "a") as archive:
@@ -294,7 +370,7 @@ def test_a_link_and_an_encrypted_entry_are_refused(whole, tmp_path):
     files = contents(whole)
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
+            entry = bundle.entry_of(name)
             if name == "calls.json":
                 entry.external_attr = 0o120777 << 16
             archive.writestr(entry, text)
@@ -310,18 +386,64 @@ def test_a_name_that_is_there_twice_is_refused(whole, tmp_path):
 
 
 def test_a_bomb_is_stopped_before_it_swells(whole, tmp_path, monkeypatch):
-    files = contents(whole) | {"calls.json": b"0" * (64 << 20)}
+    files = contents(whole) | {"calls.json": b"0" * (16 << 20)}
     read = []
-    once = zipfile.ZipExtFile.read
-    monkeypatch.setattr(
-        zipfile.ZipExtFile, "read", lambda self, n=-1: read.append(n) or once(self, n)
-    )
+    once = bundle_check._unpacked
+
+    def counting(archive, entry):
+        for chunk in once(archive, entry):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(bundle_check, "_unpacked", counting)
     assert breach(packed(tmp_path / "x.zip", files)) == "calls.json: longer than it says"
-    assert all(0 < n <= bundle_check.CHUNK for n in read)
+    assert max(read) <= bundle_check.CHUNK
     assert len(read) < 100
-    monkeypatch.setattr(bundle_check, "TEXT", 1 << 20)
-    told = breach(packed(tmp_path / "y.zip", files, sealed=True))
-    assert told == "calls.json: heavier than any file of a bundle"
+    path = packed(tmp_path / "y.zip", files, sealed=True)
+    monkeypatch.setattr(bundle, "TEXT", 1 << 20)
+    assert breach(path) == "calls.json: heavier than any file of a bundle"
+
+
+def test_what_would_be_refused_as_too_heavy_is_not_written(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "TEXT", 1 << 20)
+    with pytest.raises(jobs.Failed, match="trop lourd pour être vérifié"):
+        packed(tmp_path / "x.zip", contents(whole) | {"calls.json": b"0" * (2 << 20)})
+
+
+def test_a_trail_of_millions_of_lines_stops_at_the_first_wrong_one(whole, tmp_path):
+    files = contents(whole) | {bundle.EVENTS: b"{}\n" * (16 << 20)}
+    path = packed(tmp_path / "x.zip", files, sealed=True)
+    tracemalloc.start()
+    try:
+        assert breach(path, with_key=False) == "archive: not laid out as a bundle of ours"
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100 << 20  # bytes
+    files[bundle.EVENTS] = b"[" * (3 << 20)
+    path = packed(path, files, sealed=True)
+    assert breach(path) == "trail/events.jsonl: a line too long"
+
+
+def test_what_another_hand_wrote_is_told_without_playing_with_the_terminal(whole, tmp_path):
+    path, files = tmp_path / "x.zip", contents(whole)
+    manifest = json.loads(files[bundle.MANIFEST])
+    for reference in ("x\x1b[31m", "x: 1 files as they were written.\nSHA-256", ""):
+        text = json.dumps(manifest | {"incident": reference}).encode()
+        packed(path, files | {bundle.MANIFEST: text})
+        assert breach(path, with_key=False) == "manifest.json: not a manifest of ours"
+    listed = [*manifest["files"], manifest["files"][0] | {"name": "a\x1b[31m\n"}]
+    text = json.dumps(manifest | {"files": listed}).encode()
+    packed(path, files | {bundle.MANIFEST: text})
+    assert breach(path, with_key=False) == r"'a\x1b[31m\n': missing"
+    for depth in (900, 50_000):
+        deep = b'{"digest": "x", "sealed": ' + b"[" * depth + b"]" * depth + b"}"
+        packed(path, files | {"notices/v1.json": deep}, sealed=True)
+        assert breach(path, with_key=False)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ééé", b"x")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    assert breach(path) == "x.zip: not a zip that can be read"
 
 
 def test_a_manifest_of_another_hand_is_refused(whole, tmp_path):
@@ -335,7 +457,10 @@ def test_another_portal_checks_the_files_and_says_that_it_lacks_the_key(whole, c
     with override_settings(SECRET_KEY="une autre clef", SECRET_KEY_FALLBACKS=[]):
         assert breach(whole) == "manifest.seal: not written by this portal"
         call_command("verify_bundle", str(whole), without_key=True)
-    assert "Neither the seal nor the chain was checked" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Neither the seal nor the chain was checked" in told
+    assert "consistent" in told
+    assert "as they were written" not in told
 
 
 # What an insider with the key of the seal alone would still not manage

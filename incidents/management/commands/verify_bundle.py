@@ -24,11 +24,13 @@ class Command(BaseCommand):
         checked = bundle_check.check(file, with_key=not without_key)
         if checked.breach:
             raise CommandError(f"broken: {checked.breach}", returncode=1)
-        self.stdout.write(
-            f"{checked.incident}: {checked.files} files and {checked.events} events as they were written."
-        )
+        found = f"{checked.incident}: {checked.files} files and {checked.events} events"
         if without_key:
+            self.stdout.write(f"{found}, consistent with each other.")
             self.stdout.write(
-                "Neither the seal nor the chain was checked: that takes the portal's key."
+                "Neither the seal nor the chain was checked: that takes the portal's key. "
+                "Anybody can write a file that is consistent."
             )
+        else:
+            self.stdout.write(f"{found} as they were written.")
         self.stdout.write(f"SHA-256 of the whole: {checked.sha256}")
