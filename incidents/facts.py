@@ -4,6 +4,7 @@ Exposure, pages and completeness read `Facts` and nothing else, so what was publ
 again years later, whatever the rows have become.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -11,8 +12,16 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from incidents.models import Incident
-from incidents.models.claim import Claim, ClaimState
+from incidents.models import (
+    Claim,
+    ContractScope,
+    DomainScope,
+    Incident,
+    ServiceStatus,
+    Step,
+    Target,
+)
+from incidents.models.claim import ClaimState
 from incidents.models.incident import ScopeRule
 from members.days import day
 from members.models.category import DataCategory, mask_of
@@ -137,7 +146,30 @@ class Facts:
 
 def of(incident: Incident) -> Facts:
     """The facts as the rows of `incident` say them now, in seven statements."""
-    claims = Claim.objects.live().filter(target__incident=incident).order_by("target", "category")
+    return of_rows(
+        incident,
+        targets=list(incident.targets.select_related("operator")),
+        claims=Claim.objects.live()
+        .filter(target__incident=incident)
+        .order_by("target", "category"),
+        steps=incident.steps.all(),
+        services=incident.services.select_related("domain"),
+        contracts=list(incident.scope.select_related("contract")),
+        domains=list(incident.domain_scope.select_related("domain")),
+    )
+
+
+def of_rows(
+    incident: Incident,
+    *,
+    targets: list[Target],
+    claims: Iterable[Claim],
+    steps: Iterable[Step],
+    services: Iterable[ServiceStatus],
+    contracts: Iterable[ContractScope],
+    domains: Iterable[DomainScope],
+) -> Facts:
+    """The same from rows that were read already, for many incidents at once; claims come by target."""
     claims_by_target = {
         target: tuple(
             ClaimFacts(claim.category, claim.state, claim.source, claim.stated_on)
@@ -145,10 +177,7 @@ def of(incident: Incident) -> Facts:
         )
         for target, of_target in groupby(claims, key=lambda claim: claim.target_id)
     }
-    targets = list(incident.targets.select_related("operator"))
     operators = {target.pk: target.operator.code for target in targets}
-    contracts = list(incident.scope.select_related("contract"))
-    domains = list(incident.domain_scope.select_related("domain"))
     return Facts(
         reference=incident.reference,
         title=incident.title,
@@ -174,7 +203,7 @@ def of(incident: Incident) -> Facts:
             StepFacts(
                 step.kind, step.actor, step.done_on, step.text, operators.get(step.target_id, "")
             )
-            for step in incident.steps.all()
+            for step in steps
         ),
         services=tuple(
             ServiceFacts(
@@ -183,7 +212,7 @@ def of(incident: Incident) -> Facts:
                 service.state,
                 service.note,
             )
-            for service in incident.services.select_related("domain")
+            for service in services
         ),
         included=_contracts(contracts, ScopeRule.INCLUDE),
         excluded=_contracts(contracts, ScopeRule.EXCLUDE),

@@ -8,20 +8,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch
+from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from incidents import clocks, facts
+from incidents import clocks, counting, facts, notices
 from incidents.clocks import Clock, ClockState, Happened
 from incidents.dossiers import points
 from incidents.dossiers.document import number
 from incidents.dossiers.ground import CNIL, moment, people
+from incidents.facts import Facts
 from incidents.models import (
     AudienceCount,
     Call,
     Claim,
     Classification,
+    ContractScope,
+    DomainScope,
     Filing,
     Incident,
     NoticeVersion,
@@ -86,7 +90,7 @@ def head() -> list[str]:
 
 
 def lines() -> Iterator[Line]:
-    """Every incident, the last known first, in eleven statements."""
+    """Every incident, the last known first, in thirteen statements."""
     now, regimes = timezone.now(), list(Regime.objects.all())
     for incident in _incidents():
         yield _line(incident, regimes, now)
@@ -105,7 +109,32 @@ def _incidents():
         Prefetch("rulings", Ruling.objects.standing().select_related("regime"), "standing_rulings"),
         Prefetch("classifications", Classification.objects.standing(), "standing_classification"),
         Prefetch("versions", NoticeVersion.objects.visible().order_by("number"), "published"),
-        Prefetch("audience_counts", AudienceCount.objects.order_by("counted_at"), "counts"),
+        # the totals alone: with its contracts, a count may weigh megabytes
+        Prefetch("audience_counts", _counts(), "counts"),
+        # of incidents whose facts are those typed: a version has its own
+        Prefetch("scope", _typed(ContractScope).select_related("contract")),
+        Prefetch("domain_scope", _typed(DomainScope).select_related("domain")),
+    )
+
+
+def _typed(model) -> QuerySet:
+    published = NoticeVersion.objects.visible().values("incident")
+    return model.objects.exclude(incident__in=published)
+
+
+def _counts() -> QuerySet:
+    """The kept count of the version in force, or of the facts typed while there is none."""
+    latest = (
+        NoticeVersion.objects.visible()
+        .filter(incident=OuterRef("incident"))
+        .order_by("-number")
+        .values("pk")[:1]
+    )
+    return (
+        AudienceCount.objects.alias(in_force=Subquery(latest))
+        .filter(Q(version=F("in_force")) | Q(version__isnull=True, in_force__isnull=True))
+        .annotate(totals=KeyTransform("totals", "figures"))
+        .defer("figures")
     )
 
 
@@ -118,7 +147,7 @@ def _line(incident: Incident, regimes: list[Regime], now: datetime) -> Line:
         operators=", ".join(target.operator.name for target in targets),
         happened="\n".join(target.what_happened for target in targets),
         exposed="\n".join(filter(None, map(_exposed, targets))) or _("Aucune n'est dite exposée."),
-        persons=_persons(incident, latest),
+        persons=_persons(incident, targets, latest),
         effects=latest.consequences if latest else _("Pas encore dits : aucune version publiée."),
         remedies="\n".join(
             points.step_line(facts.StepFacts(step.kind, step.actor, step.done_on, step.text))
@@ -136,16 +165,30 @@ def _exposed(target: Target) -> str:
     return f"{target.operator.name}\u00a0: {points.names(codes)}" if codes else ""
 
 
-def _persons(incident: Incident, latest: NoticeVersion | None) -> str:
+def _persons(incident: Incident, targets: list[Target], latest: NoticeVersion | None) -> str:
     """The kept count of the version in force, or of the facts typed; never a count of its own."""
-    version = latest.pk if latest else None
-    kept = [one for one in incident.counts if one.version_id == version]
-    if not kept:
+    kept = next(iter(incident.counts), None)
+    if kept is None:
         return _("Non comptées")
-    return _("%(number)s, comptées le %(day)s") % {
-        "number": number(people(kept[-1].figures["totals"])),
-        "day": day(kept[-1].counted_at),
-    }
+    told = {"number": number(people(kept.totals)), "day": day(kept.counted_at)}
+    if counting.is_outdated(
+        kept, notices.facts_of(latest) if latest else _facts(incident, targets)
+    ):
+        return _("%(number)s, comptées le %(day)s. Les faits ont changé depuis.") % told
+    return _("%(number)s, comptées le %(day)s") % told
+
+
+def _facts(incident: Incident, targets: list[Target]) -> Facts:
+    """The facts typed of an incident that is read with all others, as far as they decide a count."""
+    return facts.of_rows(
+        incident,
+        targets=targets,
+        claims=[claim for target in targets for claim in target.live_claims],
+        steps=[],
+        services=[],
+        contracts=incident.scope.all(),
+        domains=incident.domain_scope.all(),
+    )
 
 
 def _clocks(incident, targets, regimes, now) -> list[Clock]:

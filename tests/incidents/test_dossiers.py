@@ -445,6 +445,37 @@ def test_the_register_has_a_line_for_every_incident_notified_or_not(counted, inc
     assert str(ground.of(counted).persons) in notified.persons
 
 
+def test_the_register_says_of_a_number_that_the_facts_have_changed_since(cast, attacked):
+    counting.ask(attacked, by=attacked.created_by)
+    [line] = register.lines()
+    assert "Les faits ont changé" not in line.persons
+    attacked.scope.create(contract=cast.cesar.adhesions.get().contract, rule="include")
+    [line] = register.lines()
+    assert line.persons.endswith("Les faits ont changé depuis.")
+    counting.ask(attacked, by=attacked.created_by)
+    lifecycle.record_claim(
+        attacked.targets.get(),
+        category="TELEPHONE",
+        state=ClaimState.EXPOSED,
+        source="E-mail",
+        stated_on=date(2026, 3, 10),
+        by=attacked.created_by,
+    )
+    [line] = register.lines()
+    assert line.persons.endswith("Les faits ont changé depuis.")
+
+
+def test_the_register_reads_the_totals_of_the_count_in_force_and_no_contract(
+    counted, cast, version
+):
+    counting.ask(counted, by=cast.auteur, as_typed=True)
+    [incident] = register._incidents()
+    [kept] = incident.counts
+    assert kept.version_id == version.pk
+    assert "figures" in kept.get_deferred_fields()
+    assert ground.people(kept.totals) == ground.of(counted).persons
+
+
 def test_a_line_says_why_there_is_no_notification(attacked):
     [line] = register.lines()
     assert "pas encore notifié, échéance le 13 mars 2026" in line.cnil[0]
@@ -475,8 +506,8 @@ def test_the_register_costs_the_same_for_any_number_of_incidents(
     attacked, django_assert_num_queries
 ):
     # duties · incidents · targets · claims · calls · measures · filings · rulings ·
-    # classifications · versions · counts
-    with django_assert_num_queries(11):
+    # classifications · versions · counts · contracts and care domains of the facts typed
+    with django_assert_num_queries(13):
         assert len(list(register.lines())) == 1
     for number in range(3):
         Incident.objects.create(
@@ -487,7 +518,8 @@ def test_the_register_costs_the_same_for_any_number_of_incidents(
             dpo_name="Le délégué",
             dpo_email="dpo@mutuelle.example",
         )
-    with django_assert_num_queries(11):
+    counting.ask(Incident.objects.get(reference="2026-04-1"), by=attacked.created_by)
+    with django_assert_num_queries(13):
         assert len(list(register.lines())) == 4
 
 
