@@ -21,7 +21,7 @@ from incidents.models import Claim, Incident, Target
 from incidents.models.audience import AudienceCount
 from incidents.models.claim import ClaimState
 from incidents.models.reach import ReachState
-from members.models import AuditEvent, AyantDroit, Member, Operator
+from members.models import AuditEvent, AyantDroit, CareDomain, Member, Operator
 from portal import roles
 from tests.cast import nobody_left_to_inform
 
@@ -445,11 +445,12 @@ def test_the_register_has_a_line_for_every_incident_notified_or_not(counted, inc
     assert str(ground.of(counted).persons) in notified.persons
 
 
-def test_the_register_says_of_a_number_that_the_facts_have_changed_since(cast, attacked):
+def test_the_register_says_of_a_number_that_the_facts_have_changed_since(attacked):
     counting.ask(attacked, by=attacked.created_by)
     [line] = register.lines()
     assert "Les faits ont changé" not in line.persons
-    attacked.scope.create(contract=cast.cesar.adhesions.get().contract, rule="include")
+    care = CareDomain.objects.create(code="ESSAI", label="Essai")
+    attacked.domain_scope.create(domain=care, rule="include")
     [line] = register.lines()
     assert line.persons.endswith("Les faits ont changé depuis.")
     counting.ask(attacked, by=attacked.created_by)
