@@ -17,6 +17,7 @@ from members.models import Member, User
 from portal import roles
 from portal.demo import incident as february
 from portal.demo import people
+from tests.services import snapshots
 
 __all__ = [
     "as_member",
@@ -47,7 +48,7 @@ class Cast:
 
 @pytest.fixture
 def cast(db) -> Cast:
-    people.load(known_secrets=True)
+    snapshots.loaded("cast", lambda: people.load(known_secrets=True))
     members = {member.number: member for member in Member.objects.select_related("user")}
     by_letter = {person.letter: members[person.number] for person in people.CAST}
     staff = {user.identifiant: user for user in User.objects.filter(is_staff=True)}
@@ -66,7 +67,10 @@ def cast(db) -> Cast:
 @pytest.fixture
 def february_2024(cast) -> Incident:
     """The incident of February 2024, live with its first version."""
-    return february.load(author=cast.auteur, approver=cast.approbateur)
+    snapshots.loaded(
+        "february_2024", lambda: february.load(author=cast.auteur, approver=cast.approbateur)
+    )
+    return Incident.objects.get(reference=february.REFERENCE)
 
 
 @pytest.fixture
