@@ -506,7 +506,7 @@ def _contract(invented: InventedContract, plan: Plan) -> Contract:
                 end=served.end,
                 categories=SENT,
                 convention_type="TP",
-                csr="000001",
+                csr="R01",
             )
         )
         if served.held or served.purged_on:
