@@ -31,6 +31,7 @@ def test_support_sees_sign_ins_texts_and_who_was_informed(as_staff, cast, counte
     assert page.count("<polyline") == 2
     assert "Connexions, jour par jour" in page
     assert "SMS et appels, jour par jour" in page
+    assert "<caption>Où elles en sont</caption>" in page
     assert f"Information des personnes : {counted.title}" in page
     assert "Ce qui attend" not in page
 
