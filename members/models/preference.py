@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 class OptionalMail(models.TextChoices):
     """E-mails that a member may do without. Those about his security and about incidents are none of them."""
 
-    REIMBURSEMENTS = "reimbursements", _("Un remboursement est payé")
     REQUESTS = "requests", _("Une de vos demandes avance")
 
 

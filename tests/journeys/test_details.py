@@ -39,9 +39,9 @@ def test_a_member_changes_his_account_and_takes_his_data_away(person, new_page, 
     expect(page.locator("main")).to_contain_text("Votre compte reste le même")
 
     opens("/espace/informations/e-mails/", "Choisir mes e‑mails")
-    page.get_by_label("Un remboursement est payé").uncheck()
+    page.get_by_label("Une de vos demandes avance").uncheck()
     page.get_by_role("button", name="Enregistrer mes choix").click()
-    expect(page.locator("main")).to_contain_text(re.compile(r"Un remboursement est payé\s*non"))
+    expect(page.locator("main")).to_contain_text(re.compile(r"Une de vos demandes avance\s*non"))
 
     opens("/espace/donnees/droits/", "Mes droits sur mes données")
     opens("/espace/donnees/copie/", "Une copie de mes données")

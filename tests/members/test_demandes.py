@@ -451,7 +451,7 @@ def test_the_e_mail_says_that_it_moved_and_nothing_of_what_it_is(
 def test_who_does_not_want_these_e_mails_gets_none(claire, covered, glasses, rf):
     request = rf.get("/")
     request.user = claire.user
-    preferences.choose(claire, {"reimbursements"}, request=request)
+    preferences.choose(claire, set(), request=request)
     deposited(claire, glasses)
     assert not Mail.objects.exists()
 
