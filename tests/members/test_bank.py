@@ -389,8 +389,8 @@ def test_what_is_on_file_costs_four_statements(client, inside, django_assert_num
 
 def test_optional_e_mails_are_chosen_on_a_page_and_the_others_are_said_to_stay(client, inside):
     page = "/espace/informations/e-mails/"
-    assert said(client.get(page)).count(" checked") == 2
-    assert "la loi nous demande de vous prévenir" in said(client.get(page))
-    assert inside(page, mails=["requests"])["Location"] == "/espace/informations/"
     assert said(client.get(page)).count(" checked") == 1
+    assert "la loi nous demande de vous prévenir" in said(client.get(page))
+    assert inside(page, mails=[])["Location"] == "/espace/informations/"
+    assert said(client.get(page)).count(" checked") == 0
     assert "Choisissez dans la liste" in said(inside(page, mails=["incident"]))
