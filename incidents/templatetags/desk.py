@@ -17,7 +17,7 @@ register = template.Library()
 def waiting_work(context):
     """For who approves, the versions that wait for him; for who files, the deadlines that run.
 
-    Two statements, and five for each incident that is not closed.
+    Two statements, and six for each incident that is not closed.
     """
     user = context["request"].user
     versions, deadlines = [], []
